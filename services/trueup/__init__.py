@@ -1,0 +1,1 @@
+"""Trueup: a streaming monitor for machine-learning models in production."""
