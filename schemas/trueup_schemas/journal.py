@@ -1,0 +1,47 @@
+"""Topic `journal`: what a worker processed, in which order. Internal, keyed by partition, first in each outbox.
+
+Replaying the input topics in the order of the journal gives the same bytes again.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+
+class ChunkTaken(TypedDict):
+    """Records `[from_offset, to_offset)` of one topic were processed, as one chunk."""
+
+    type: Literal["chunk"]
+    topic: str
+    from_offset: int
+    to_offset: int
+
+
+class TickTaken(TypedDict):
+    """The clock was told to the step: seconds since 1970."""
+
+    type: Literal["tick"]
+    now: float
+
+
+class EventSkipped(TypedDict):
+    """The step raised on this event: it is a dead letter, and a replay leaves it out."""
+
+    type: Literal["skip"]
+    topic: str
+    offset: int
+    index: int
+
+
+class JournalEntry(TypedDict):
+    """All that went into one save of one partition."""
+
+    worker: str
+    partition: int
+    epoch: int
+    save: int
+    taken: list[ChunkTaken | TickTaken | EventSkipped]
+    settings_hash: str
+    code_version: str

@@ -1,0 +1,38 @@
+"""The closed set of reasons for which Trueup decides anything: log field, metric label and word on the page alike."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a decision was taken, or not taken."""
+
+    # an alert
+    ERROR_ROSE = "error_rose"
+    VERSION_WORSE = "version_worse"
+    DATA_FAULTY = "data_faulty"
+    CANNOT_TELL = "cannot_tell"
+    RECOVERED = "recovered"
+    SUPERSEDED = "superseded"
+    SIGHT_RESTORED = "sight_restored"
+    ALREADY_FIRING = "already_firing"
+    # a trigger
+    REQUESTED = "requested"
+    AWAITING_APPROVAL = "awaiting_approval"
+    POLICY_OFF = "policy_off"
+    COOLING_DOWN = "cooling_down"
+    TRIGGER_OPEN = "trigger_open"
+    RETRAINING_WILL_NOT_HELP = "retraining_will_not_help"
+    NOTHING_TO_ROLL_BACK_TO = "nothing_to_roll_back_to"
+    # what a pipeline reported, and what became of a trigger
+    PIPELINE_ACCEPTED = "pipeline_accepted"
+    PIPELINE_RUNNING = "pipeline_running"
+    PIPELINE_SUCCEEDED = "pipeline_succeeded"
+    PIPELINE_FAILED = "pipeline_failed"
+    PIPELINE_REJECTED = "pipeline_rejected"
+    UNKNOWN_TRIGGER = "unknown_trigger"
+    # what was seen
+    VERSION_DEPLOYED = "version_deployed"
+    COMMAND_RECEIVED = "command_received"
+    SIGNAL_REPEATED = "signal_repeated"

@@ -1,0 +1,142 @@
+"""Topic `signals`: what the monitor noticed. Internal, keyed by model_id, numbered per partition.
+
+A tagged union by `type`. `number` grows by one per partition of the monitor; a reader skips what it has seen.
+Every signal says the event time (`at`) at which it was noticed, never the wall clock's.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from trueup_schemas.deployment import Role
+from trueup_schemas.values import Id, Name, Seconds, Text
+
+
+class Rate(TypedDict):
+    """A mean with its honesty: over how many, and a 95 % interval."""
+
+    mean: float
+    n: int
+    low: float
+    high: float
+
+
+class Reference(TypedDict):
+    """What a detector held the present against."""
+
+    mean: float
+    n: int
+    #: The highest mean that is not held against the model: reference, its uncertainty and the tolerance.
+    bound: float
+    #: How much more the mean of a block varies than independent values would (1: independent).
+    variance_inflation: float
+    from_time: Seconds
+    to_time: Seconds
+
+
+class TrainingData(TypedDict):
+    """Where the data to train on lies: offsets `[from, to)` per topic and partition, and the event-time range."""
+
+    topics: dict[str, dict[str, tuple[int, int]]]
+    from_time: Seconds
+    to_time: Seconds
+    #: Predictions made in the range whose truth is known at the `to` offsets.
+    labelled: int
+
+
+class WindowClosed(TypedDict):
+    """An hour of label time of one version is over."""
+
+    type: Literal["window_closed"]
+    number: int
+    at: Seconds
+    model_id: Name
+    model_version: Name
+    from_time: Seconds
+    to_time: Seconds
+    #: The hour itself, and the 24 hours that end with it.
+    hour: Rate
+    day: Rate
+
+
+class ChangeDetected(TypedDict):
+    """A detector fired on a stream of one version."""
+
+    type: Literal["change_detected"]
+    number: int
+    at: Seconds
+    model_id: Name
+    model_version: Name
+    detector: Name
+    stream: Literal["error", "score"]
+    #: Whether on-call is to be called, or this only informs.
+    pages: bool
+    direction: Literal["rose", "fell"]
+    recent: NotRequired[Rate]
+    reference: NotRequired[Reference]
+    #: How long a reader may expect to wait for a false alarm of this kind: expected false pages a month.
+    false_pages_per_month: NotRequired[float]
+    training_data: NotRequired[TrainingData]
+
+
+class VersionsCompared(TypedDict):
+    """The sequential test between a newer version and the one before it came to a verdict."""
+
+    type: Literal["versions_compared"]
+    number: int
+    at: Seconds
+    model_id: Name
+    model_version: Name
+    previous_version: Name
+    verdict: Literal["worse", "better"]
+    pairs: int
+    error: Rate
+    previous_error: Rate
+    #: The chance of ever being wrong that the test was given.
+    alpha: float
+
+
+class DataFault(TypedDict):
+    """The data itself is broken: retraining would not help."""
+
+    type: Literal["data_fault"]
+    number: int
+    at: Seconds
+    model_id: Name
+    model_version: Name
+    feature: NotRequired[Name | None]
+    fault: Name
+    detail: Text
+
+
+class Blind(TypedDict):
+    """The monitor cannot tell, since when and for want of what; `ended` when it can again."""
+
+    type: Literal["blind"]
+    number: int
+    at: Seconds
+    model_id: Name
+    missing: Literal["predictions", "feedback"]
+    since: Seconds
+    ended: bool
+
+
+class DeploymentSeen(TypedDict):
+    """A deployment passed through the monitor, in its order among the outcomes."""
+
+    type: Literal["deployment_seen"]
+    number: int
+    at: Seconds
+    model_id: Name
+    model_version: Name
+    role: Role
+    trigger_id: NotRequired[Id | None]
+
+
+Signal = Annotated[
+    WindowClosed | ChangeDetected | VersionsCompared | DataFault | Blind | DeploymentSeen,
+    Field(discriminator="type"),
+]
