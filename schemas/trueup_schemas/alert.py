@@ -1,4 +1,7 @@
-"""Topic `alerts`: what on-call should know. Out, compacted, keyed by alert_id; a reader keeps the highest revision."""
+"""Topic `alerts`: what on-call should know. Out, compacted, keyed by alert_id; a reader keeps the highest revision.
+
+The closed sets grow with versions: a reader passes a word on that it does not know, it does not fail.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,9 @@ class Alert(BaseModel):
     model_id: Name
     model_version: Name
     segments: list[dict[str, str]] = []
-    kind: AlertKind
-    severity: Severity
-    status: AlertStatus
+    kind: AlertKind | Name
+    severity: Severity | Name
+    status: AlertStatus | Name
     silenced_by: Id | None = None
     #: One line for a phone: what fell, from where to where, since when.
     summary: Text

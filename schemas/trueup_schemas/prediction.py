@@ -7,7 +7,7 @@ from typing import Annotated, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from trueup_schemas.values import FeatureValue, Id, Label, Name, Number, Seconds, Text, UnitInterval
+from trueup_schemas.values import FeatureValue, Id, Label, Milliseconds, Name, Probability, Seconds, Text
 
 
 @with_config(ConfigDict(extra="ignore"))
@@ -23,8 +23,8 @@ class Prediction(TypedDict):
     model_version: Name
     prediction: NotRequired[Label | None]
     predicted_at: NotRequired[Seconds | None]
-    probability: NotRequired[UnitInterval | dict[Name, UnitInterval] | None]
+    probability: NotRequired[Probability | None]
     features: NotRequired[Annotated[dict[Name, FeatureValue], Field(max_length=2_000)] | None]
     segment: NotRequired[Annotated[dict[Name, Name], Field(max_length=50)] | None]
-    latency_ms: NotRequired[Annotated[Number, Field(ge=0)] | None]
+    latency_ms: NotRequired[Milliseconds | None]
     error: NotRequired[Text | None]

@@ -76,6 +76,8 @@ class ChangeDetected(TypedDict):
     pages: bool
     direction: Literal["rose", "fell"]
     recent: NotRequired[Rate]
+    #: Label time of the last label before the likely change.
+    changed_at: NotRequired[Seconds]
     reference: NotRequired[Reference]
     #: How long a reader may expect to wait for a false alarm of this kind: expected false pages a month.
     false_pages_per_month: NotRequired[float]

@@ -31,10 +31,30 @@ class Topic:
     #: Whether a record may hold a JSON array of events.
     batches: bool
     about: str
+    #: At least one of these fields must be given, and not null.
+    one_of: tuple[str, ...] = ()
 
 
-PREDICTIONS = Topic("predictions", "in", "model_id", Prediction, "label_horizon", True, "What models answered.")
-FEEDBACK = Topic("feedback", "in", "model_id", Feedback, "label_horizon", True, "What turned out to be true.")
+PREDICTIONS = Topic(
+    "predictions",
+    "in",
+    "model_id",
+    Prediction,
+    "label_horizon",
+    True,
+    "What models answered.",
+    one_of=("prediction", "error"),
+)
+FEEDBACK = Topic(
+    "feedback",
+    "in",
+    "model_id",
+    Feedback,
+    "label_horizon",
+    True,
+    "What turned out to be true.",
+    one_of=("actual", "score"),
+)
 DEPLOYMENTS = Topic("deployments", "in", "model_id", Deployment, "kept", True, "Which version plays which role.")
 TRIGGER_UPDATES = Topic(
     "trigger-updates", "in", "model_id", TriggerUpdate, "kept", True, "What pipelines did with triggers."

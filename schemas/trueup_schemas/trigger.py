@@ -32,7 +32,8 @@ class Trigger(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     trigger_id: Id
-    action: Action
+    #: A word that this reader does not know yet is passed on.
+    action: Action | Name
     model_id: Name
     #: The version that the request is about, and the one to go to (rollback, promote).
     model_version: Name

@@ -6,10 +6,23 @@ offset is refused: a monitor that guesses time zones is wrong by hours.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from math import isfinite
+from typing import Annotated, Any, cast
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
 
 #: The last second that RFC 3339 can write (year 9999); later "seconds" are nearly always milliseconds.
 LAST_SECOND = 253_402_300_799.0
@@ -43,19 +56,102 @@ def to_rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
+def to_large_float(value: Any) -> float:
+    """A number written as a float of 2**63 or more, either sign. The last choice of a union: rarely reached.
+
+    pydantic's strict float takes integers too, and would silently round those beyond 64 bits.
+
+    Raises:
+        ValueError: no float, or not finite.
+    """
+    if not isinstance(value, float) or not isfinite(value):
+        raise ValueError("is no finite number")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class FirstThatFits:
+    """Marks a union of strict types: the first that fits is taken, and where none does, `message` is the one error.
+
+    Strict types exclude one another, so the order decides nothing but the speed: the commonest comes first.
+    """
+
+    message: str | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        union = cast("dict[str, Any]", schema)
+        if union["type"] == "nullable":
+            union = union["schema"]
+        assert union["type"] == "union"
+        union["mode"] = "left_to_right"
+        if self.message is not None:
+            union["custom_error_type"] = "no_choice_fits"
+            union["custom_error_message"] = self.message
+        return schema
+
+
 Id = Annotated[StrictStr, Field(min_length=1, max_length=512)]
 Name = Annotated[StrictStr, Field(min_length=1, max_length=256)]
 Text = Annotated[StrictStr, Field(max_length=8_192)]
-FiniteFloat = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+FiniteFloat = (
+    Annotated[StrictFloat, Field(gt=-(2.0**63), lt=2.0**63, allow_inf_nan=False)]
+    | Annotated[float, PlainValidator(to_large_float, json_schema_input_type=float)]
+)
 Int64 = Annotated[StrictInt, Field(ge=-INT64_MAX - 1, le=INT64_MAX)]
-Number = Int64 | FiniteFloat
-Label = StrictBool | Int64 | FiniteFloat | Annotated[StrictStr, Field(max_length=1_024)]
-FeatureValue = StrictBool | Int64 | FiniteFloat | Annotated[StrictStr, Field(max_length=8_192)] | None
-UnitInterval = Annotated[StrictFloat | StrictInt, Field(ge=0, le=1)]
+Number = Annotated[Int64 | FiniteFloat, FirstThatFits("must be a finite number; an integer, of at most 64 bits")]
+Label = Annotated[
+    Annotated[StrictStr, Field(max_length=1_024)] | Int64 | FiniteFloat | StrictBool,
+    FirstThatFits(
+        "must be text of at most 1,024 characters, a finite number (an integer: of at most 64 bits), true or false"
+    ),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "maxLength": 1_024}, {"type": "number"}, {"type": "boolean"}],
+            "description": "Text, true or false, or a finite number; an integer has at most 64 bits.",
+        }
+    ),
+]
+FeatureValue = Annotated[
+    Annotated[StrictStr, Field(max_length=8_192)] | Int64 | FiniteFloat | StrictBool | None,
+    FirstThatFits(
+        "must be text of at most 8,192 characters, a finite number (an integer: of at most 64 bits), true, false, null"
+    ),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": 8_192},
+                {"type": "number"},
+                {"type": "boolean"},
+                {"type": "null"},
+            ],
+            "description": "Text, true or false, null, or a finite number; an integer has at most 64 bits.",
+        }
+    ),
+]
+UnitInterval = Annotated[StrictFloat, Field(ge=0, le=1)]
+Probability = Annotated[
+    UnitInterval | dict[Name, UnitInterval],
+    FirstThatFits("must be a number from 0 to 1, or an object with one for each label"),
+]
+#: Milliseconds; ten to the twelfth are 31 years.
+Milliseconds = Annotated[StrictFloat, Field(ge=0, le=1e12)]
 Seconds = Annotated[
-    float,
-    BeforeValidator(to_seconds, json_schema_input_type=float | str),
-    Field(description="RFC 3339 with an offset, or seconds since 1970"),
+    Annotated[StrictFloat, Field(ge=0, le=LAST_SECOND)] | Annotated[float, PlainValidator(to_seconds)],
+    FirstThatFits(),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": LAST_SECOND},
+                {"type": "string", "format": "date-time"},
+            ],
+            "description": "RFC 3339 with an offset, or seconds since 1970",
+        }
+    ),
 ]
 #: A time in an output: held as seconds, written as RFC 3339 in UTC, read back from either.
-Moment = Annotated[Seconds, PlainSerializer(to_rfc3339, return_type=str, when_used="json")]
+Moment = Annotated[
+    Seconds,
+    PlainSerializer(to_rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "description": "RFC 3339, in UTC"}),
+]

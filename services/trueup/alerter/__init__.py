@@ -1,0 +1,5 @@
+"""PURE: signals -> decisions. Start reading in `step`.
+
+`cause` says what is behind a signal, `alert_life` and `trigger_life` are what an alert and a trigger go through,
+`policy` decides whether an action is taken, `actions` what it asks for. The only writer of alerts and triggers.
+"""

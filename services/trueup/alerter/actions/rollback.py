@@ -1,0 +1,18 @@
+"""Roll back: a new version is worse than the one before it."""
+
+from __future__ import annotations
+
+from trueup.alerter.actions.request import Request, SignalData
+from trueup_schemas.reason import Reason
+
+
+def request(signal: SignalData) -> Request | None:
+    """From a `versions_compared` with the verdict "worse"."""
+    reason = {
+        "code": Reason.VERSION_WORSE,
+        "error": signal["error"],
+        "previous_error": signal["previous_error"],
+        "pairs": signal["pairs"],
+        "alpha": signal["alpha"],
+    }
+    return Request(signal["model_version"], target_version=signal["previous_version"], reason=reason)

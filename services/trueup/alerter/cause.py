@@ -1,0 +1,69 @@
+"""What is behind a signal, in words, and whether retraining would help: data fault before traffic before concept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+CauseKind = Literal["data_fault", "concept_change", "version", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What moved. `retraining_helps` is False where the data itself is broken."""
+
+    kind: CauseKind
+    summary: str
+    cause: str
+    retraining_helps: bool
+
+
+def of_change(signal: Mapping[str, Any], faults: Mapping[str, str]) -> Cause:
+    """Of an error that rose. `faults` are the data faults of this model that have not ended: feature -> what."""
+    recent, reference = signal["recent"], signal["reference"]
+    summary = (
+        f"{signal['model_id']} {signal['model_version']}: error rate {recent['mean']:.1%} "
+        f"since {_when(signal['changed_at'])}, was {reference['mean']:.1%}"
+    )
+    if faults:
+        named = ", ".join(f"{feature} ({what})" for feature, what in sorted(faults.items()))
+        return Cause("data_fault", summary, f"The data is faulty: {named}. Retraining will not help.", False)
+    cause = (
+        f"The truth no longer follows the features as it did from {_when(reference['from_time'])} to "
+        f"{_when(reference['to_time'])}, and no data fault is known: a change of concept. Retraining would help."
+    )
+    return Cause("concept_change", summary, cause, True)
+
+
+def of_comparison(signal: Mapping[str, Any]) -> Cause:
+    """Of a version that is worse than the one before it."""
+    new, old = signal["error"], signal["previous_error"]
+    summary = (
+        f"{signal['model_id']} {signal['model_version']} is worse than {signal['previous_version']}: "
+        f"error {new['mean']:.1%} against {old['mean']:.1%}"
+    )
+    cause = (
+        f"Both versions served at the same time; over {signal['pairs']} pairs the new one erred more. "
+        f"Chance of being wrong about that at any look: {signal['alpha']:.1%}."
+    )
+    return Cause("version", summary, cause, False)
+
+
+def of_fault(signal: Mapping[str, Any]) -> Cause:
+    """Of data that is broken."""
+    feature = signal.get("feature") or "the data"
+    summary = f"{signal['model_id']} {signal['model_version']}: {feature}: {signal['fault']}"
+    return Cause("data_fault", summary, f"{signal['detail']} Retraining will not help.", False)
+
+
+def of_blindness(signal: Mapping[str, Any]) -> Cause:
+    """Of predictions or truths that stopped."""
+    summary = f"{signal['model_id']}: no {signal['missing']} since {_when(signal['since'])}"
+    cause = f"Without {signal['missing']} nothing can be said for or against this model."
+    return Cause("missing", summary, cause, False)
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%-d %b %Y %H:%M")

@@ -1,0 +1,72 @@
+"""What the alerter keeps of one model: its alerts, its triggers, its faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trueup.alerter.trigger_life import TriggerState
+from trueup_schemas.alert import Alert, AlertKind
+
+#: Ended alerts and triggers that are kept to be shown.
+KEPT = 100
+
+
+@dataclass(slots=True)
+class Model:
+    """Open and recent alerts and triggers of one model, in the order in which they came."""
+
+    model_id: str
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    triggers: dict[str, TriggerState] = field(default_factory=dict)
+    #: Alert id -> event time since which its error is back within bounds.
+    calm_since: dict[str, float] = field(default_factory=dict)
+    #: Feature -> its data fault, until it ends.
+    faults: dict[str, str] = field(default_factory=dict)
+
+    def firing(self, kind: AlertKind, model_version: str | None = None) -> list[Alert]:
+        """Alerts of this kind (and version) that are not resolved."""
+        return [
+            alert
+            for alert in self.alerts.values()
+            if alert.status != "resolved"
+            and alert.kind == kind
+            and (model_version is None or alert.model_version == model_version)
+        ]
+
+    def forget_ended(self) -> None:
+        """Keep what is open, and of the rest the latest `KEPT`."""
+        ended_alerts = [key for key, alert in self.alerts.items() if alert.status == "resolved"]
+        for key in ended_alerts[:-KEPT]:
+            del self.alerts[key]
+        ended_triggers = [key for key, state in self.triggers.items() if not state.open]
+        for key in ended_triggers[:-KEPT]:
+            del self.triggers[key]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain values, for `restore`."""
+        return {
+            "alerts": [alert.model_dump(mode="json") for alert in self.alerts.values()],
+            "triggers": [state.snapshot() for state in self.triggers.values()],
+            "calm_since": self.calm_since,
+            "faults": self.faults,
+        }
+
+    @classmethod
+    def restore(cls, model_id: str, data: Mapping[str, Any]) -> Model:
+        """The same again."""
+        alerts = [Alert.model_validate(values) for values in data["alerts"]]
+        triggers = [TriggerState.restore(values) for values in data["triggers"]]
+        return cls(
+            model_id,
+            {alert.alert_id: alert for alert in alerts},
+            {state.trigger.trigger_id: state for state in triggers},
+            dict(data["calm_since"]),
+            dict(data["faults"]),
+        )
+
+    def view(self) -> dict[str, Any]:
+        """What is shown of it."""
+        shown = self.snapshot()
+        return {"model_id": self.model_id, "alerts": shown["alerts"], "triggers": shown["triggers"]}

@@ -1,0 +1,1 @@
+"""Where an alert is delivered: one file each, with its own configuration."""

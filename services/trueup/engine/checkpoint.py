@@ -1,0 +1,68 @@
+"""The port to where state is kept: claim a partition, save it, clear what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A partition's state as a worker takes it over."""
+
+    epoch: int
+    #: Next offset per topic; empty when nothing was ever saved.
+    offsets: Mapping[str, int]
+    sections: Mapping[str, bytes]
+    #: Encoded outputs that were saved and may not have been published, oldest first.
+    outbox: Sequence[bytes]
+    saves: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """One atomic write. `base` are the offsets that must still stand; a value of None deletes its field."""
+
+    epoch: int
+    base: Mapping[str, int]
+    offsets: Mapping[str, int]
+    sections: Mapping[str, bytes | None] = field(default_factory=dict)
+    views: Mapping[str, bytes | None] = field(default_factory=dict)
+    outbox: Sequence[bytes] = ()
+
+
+class Checkpoint(Protocol):
+    """State, next offsets, views and outbox of each partition, changed together or not at all.
+
+    Every call is atomic. `Unavailable` from `save` leaves its outcome unknown: claim again and see, never repeat it.
+    """
+
+    async def claim(self, partition: int) -> Claimed:
+        """Raise the partition's epoch and read its state, in one step: from here on earlier claimants are refused.
+
+        Raises:
+            Unavailable: no answer; claim again later.
+        """
+
+    async def save(self, partition: int, save: Save) -> None:
+        """Write all of `save`, if its epoch and base offsets still stand.
+
+        Raises:
+            StaleWriter: another worker claimed the partition; nothing was written.
+            Unavailable: no answer; it may have been written.
+        """
+
+    async def clear_outbox(self, partition: int, epoch: int, count: int) -> None:
+        """Forget the `count` oldest outputs, which were published.
+
+        Raises:
+            StaleWriter: another worker claimed the partition; nothing was cleared.
+            Unavailable: no answer; they may have been cleared.
+        """
+
+    async def views(self, partition: int) -> Mapping[str, bytes]:
+        """The views as last saved, for whoever shows them. Takes nothing over."""
+
+    async def offsets(self, partition: int) -> Mapping[str, int]:
+        """The next offset per topic as last saved. Takes nothing over."""

@@ -1,0 +1,250 @@
+"""One worker: the lanes of its partitions, in turn; when to save; what to do when a write is refused.
+
+The order of effects for each lane, which nothing may change:
+
+    process ──> save ──> publish ──> clear the outbox ──> commit
+                 │          │                │               │
+     refused: drop lanes,   └ fails: the outbox still        └ fails: a restart skips
+     claim and seek anew      holds it, claim anew             what the state holds
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from trueup.engine import outbox
+from trueup.engine.checkpoint import Checkpoint, Claimed
+from trueup.engine.lane import Lane, LaneSetup, StepFailed
+from trueup.engine.publisher import Publisher
+from trueup.engine.records import Chunk
+from trueup.errors import StaleWriter, Unavailable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """How a worker paces itself."""
+
+    #: Saves are at least this far apart, but for what is urgent.
+    save_interval_seconds: float = 0.05
+    #: Saving takes at most this share of the time: a save that costs 10 ms is followed by 40 ms without one.
+    save_share: float = 0.2
+    #: Records that may wait in one lane before its feeder has to.
+    waiting_records: int = 20_000
+    #: How long to wait before a lane that was taken away is claimed again.
+    reclaim_seconds: float = 2.0
+    #: A lane that has had work for so long without one successful save ends the worker.
+    stuck_seconds: float = 120.0
+
+
+@dataclass(slots=True)
+class LoopCounts:
+    """What a worker did since it started."""
+
+    records: int = 0
+    saves: int = 0
+    save_seconds: float = 0.0
+    outputs: int = 0
+    lost: int = 0
+    isolated: int = 0
+
+
+@dataclass(slots=True)
+class _Pace:
+    saved_at: float
+    cost: float = 0.0
+    dirty_since: float | None = None
+
+
+class Loop:
+    """Drives the lanes of one worker. `seek` makes the transport claim and seek all partitions anew.
+
+    `positions` and `revoke` are called by the transport on a rebalance; `offer` by whoever reads the chunks.
+    """
+
+    def __init__(
+        self,
+        *,
+        setup: LaneSetup,
+        checkpoint: Checkpoint,
+        publisher: Publisher,
+        commit: Callable[[int, Mapping[str, int]], Awaitable[None]],
+        settings: LoopSettings | None = None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.setup = setup
+        self.lanes: dict[int, Lane] = {}
+        self.counts = LoopCounts()
+        self.seek_number = 0
+        #: Set when lanes were dropped and the transport has to claim and seek again.
+        self.lost = asyncio.Event()
+        self._checkpoint = checkpoint
+        self._publisher = publisher
+        self._commit = commit
+        self._settings = settings or LoopSettings()
+        self._wall_clock = wall_clock
+        self._pace: dict[int, _Pace] = {}
+        self._wake = asyncio.Event()
+        self._room = asyncio.Condition()
+        self._lock = asyncio.Lock()
+
+    @property
+    def settings(self) -> LoopSettings:
+        return self._settings
+
+    # -- the transport's side ---------------------------------------------------------------------------------------
+
+    async def positions(self, partitions: Iterable[int], seek_number: int) -> dict[int, dict[str, int]]:
+        """Claim these partitions, and nothing else; the offset per topic at which each goes on.
+
+        Topics that are missing in the answer start at their oldest record. Outputs that a predecessor saved and may
+        not have published are published before this returns.
+
+        Raises:
+            Unavailable: Redis or Kafka does not answer; call again.
+        """
+        async with self._lock:
+            self.lanes.clear()
+            self._pace.clear()
+            for partition in sorted(set(partitions)):
+                self.lanes[partition] = Lane(partition, await self._claim(partition), self.setup)
+                self._pace[partition] = _Pace(time.monotonic())
+            self.seek_number = seek_number
+            self.lost.clear()
+            await self._make_room()
+            return {partition: dict(lane.offsets) for partition, lane in self.lanes.items()}
+
+    async def _claim(self, partition: int) -> Claimed:
+        claimed = await self._checkpoint.claim(partition)
+        if claimed.outbox:
+            await self._publish(partition, claimed.epoch, list(claimed.outbox))
+        return claimed
+
+    async def revoke(self) -> None:
+        """Save what can be saved and let go of every lane."""
+        async with self._lock:
+            for lane in list(self.lanes.values()):
+                if lane.dirty:
+                    await self._settle_or_drop(lane)
+            self.lanes.clear()
+            self._pace.clear()
+            await self._make_room()
+
+    async def offer(self, chunk: Chunk) -> None:
+        """Queue a chunk; waits while its lane is full. A chunk from before the last seek is dropped."""
+        while True:
+            lane = self.lanes.get(chunk.partition)
+            if lane is None or chunk.seek != self.seek_number:
+                return
+            if lane.waiting_records < self._settings.waiting_records:
+                lane.offer(chunk)
+                self._wake.set()
+                return
+            async with self._room:
+                await self._room.wait()
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    async def run(self, should_stop: Callable[[], bool]) -> None:
+        """Take and save until `should_stop`.
+
+        Raises:
+            Unavailable: a lane made no progress for `stuck_seconds`.
+        """
+        while not should_stop():
+            busy = await self.turn()
+            if busy:
+                await asyncio.sleep(0)
+                continue
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), timeout=self._next_due())
+            except TimeoutError:
+                continue
+
+    async def turn(self, *, settle_all: bool = False) -> bool:
+        """Give every lane one chunk, and save those that are due; whether any chunk still waits."""
+        async with self._lock:
+            for lane in list(self.lanes.values()):
+                await self._take(lane)
+            await self._make_room()
+            due = [lane for lane in self.lanes.values() if lane.dirty and (settle_all or self._due(lane))]
+            await asyncio.gather(*(self._settle_or_drop(lane) for lane in due))
+            return any(not lane.idle for lane in self.lanes.values())
+
+    async def _take(self, lane: Lane) -> None:
+        waiting = lane.waiting_records
+        try:
+            lane.run_next()
+            self.counts.records += waiting - lane.waiting_records
+            if self.setup.clock == "wall":
+                lane.tick(self._wall_clock())
+        except StepFailed:
+            self.counts.isolated += 1
+            try:
+                lane.isolate(await self._checkpoint.claim(lane.partition))
+            except Unavailable as error:
+                self._drop(lane, error)
+                return
+        pace = self._pace[lane.partition]
+        if lane.dirty and pace.dirty_since is None:
+            pace.dirty_since = time.monotonic()
+
+    def _due(self, lane: Lane) -> bool:
+        pace, now = self._pace[lane.partition], time.monotonic()
+        if pace.dirty_since is not None and now - pace.dirty_since > self._settings.stuck_seconds:
+            raise Unavailable(f"partition {lane.partition} could not save for {self._settings.stuck_seconds:.0f} s")
+        return lane.urgent or now - pace.saved_at >= self._gap(pace)
+
+    def _gap(self, pace: _Pace) -> float:
+        share = self._settings.save_share
+        return max(self._settings.save_interval_seconds, pace.cost * (1 - share) / share)
+
+    def _next_due(self) -> float:
+        waits = [
+            pace.saved_at + self._gap(pace) - time.monotonic()
+            for pace in self._pace.values()
+            if pace.dirty_since is not None
+        ]
+        return max(0.001, min([*waits, self.setup.tick_seconds if self.setup.clock == "wall" else 1.0]))
+
+    # -- effects ----------------------------------------------------------------------------------------------------
+
+    async def _settle_or_drop(self, lane: Lane) -> None:
+        try:
+            await self._settle(lane)
+        except (StaleWriter, Unavailable) as error:
+            self._drop(lane, error)
+
+    async def _settle(self, lane: Lane) -> None:
+        started = time.monotonic()
+        save = lane.cut()
+        await self._checkpoint.save(lane.partition, save)
+        lane.saved(save)
+        cost = time.monotonic() - started
+        self._pace[lane.partition] = _Pace(time.monotonic(), cost=cost)
+        self.counts.saves += 1
+        self.counts.save_seconds += cost
+        await self._publish(lane.partition, lane.epoch, list(save.outbox))
+        await self._commit(lane.partition, save.offsets)
+
+    async def _publish(self, partition: int, epoch: int, entries: list[bytes]) -> None:
+        await self._publisher.publish([outbox.decode(entry) for entry in entries])
+        await self._checkpoint.clear_outbox(partition, epoch, len(entries))
+        self.counts.outputs += len(entries)
+
+    def _drop(self, lane: Lane, error: Exception) -> None:
+        """What this lane holds may not be the truth any more: never write with it again, claim anew."""
+        log.warning("partition %d is let go and claimed anew: %s", lane.partition, error)
+        self.lanes.pop(lane.partition, None)
+        self.counts.lost += 1
+        self.lost.set()
+
+    async def _make_room(self) -> None:
+        async with self._room:
+            self._room.notify_all()

@@ -1,0 +1,128 @@
+"""The engine's promises in memory: a log, a checkpoint and a publisher that pass the same suite as the real ones.
+
+For tests, backtests and replays. Everything lives in the objects here; "a crash" is to drop the loop and keep these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from trueup.engine.checkpoint import Claimed, Save
+from trueup.engine.partitioner import partition_for
+from trueup.engine.records import Chunk, Record
+from trueup.errors import StaleWriter
+from trueup.step import Output
+
+
+@dataclass(slots=True)
+class MemoryLog:
+    """Topics with partitions, append only. Names are without prefix."""
+
+    partitions: int
+    records: dict[tuple[str, int], list[Record]] = field(default_factory=dict)
+    headers: dict[tuple[str, int], list[tuple[tuple[str, bytes], ...]]] = field(default_factory=dict)
+
+    def append(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        timestamp: float = 0.0,
+        partition: int | None = None,
+        headers: tuple[tuple[str, bytes], ...] = (),
+    ) -> Record:
+        """Add one record; the partition follows from the key (murmur2) where it is not given."""
+        if partition is None:
+            partition = partition_for(key, self.partitions) if key is not None else 0
+        log = self.records.setdefault((topic, partition), [])
+        record = Record(len(log), timestamp, key, value)
+        log.append(record)
+        self.headers.setdefault((topic, partition), []).append(headers)
+        return record
+
+    def read(self, topic: str, partition: int, offset: int, *, most: int = 500) -> Chunk | None:
+        """The records from `offset` on, at most `most`, or None at the end."""
+        records = self.records.get((topic, partition), [])[offset : offset + most]
+        return Chunk(topic, partition, records) if records else None
+
+    def all(self, topic: str) -> list[Record]:
+        """Every record of a topic, partition after partition."""
+        return [record for partition in range(self.partitions) for record in self.records.get((topic, partition), [])]
+
+
+@dataclass(slots=True)
+class _Stored:
+    epoch: int = 0
+    saves: int = 0
+    offsets: dict[str, int] = field(default_factory=dict)
+    sections: dict[str, bytes] = field(default_factory=dict)
+    views: dict[str, bytes] = field(default_factory=dict)
+    outbox: list[bytes] = field(default_factory=list)
+
+
+class MemoryCheckpoint:
+    """`Checkpoint` in a dictionary."""
+
+    def __init__(self) -> None:
+        self._stored: dict[int, _Stored] = {}
+
+    async def claim(self, partition: int) -> Claimed:
+        stored = self._stored.setdefault(partition, _Stored())
+        stored.epoch += 1
+        return Claimed(
+            stored.epoch, dict(stored.offsets), dict(stored.sections), list(stored.outbox), saves=stored.saves
+        )
+
+    async def save(self, partition: int, save: Save) -> None:
+        stored = self._check(partition, save.epoch)
+        if any(stored.offsets.get(topic) != offset for topic, offset in save.base.items()):
+            raise StaleWriter(f"partition {partition}: the offsets are not those that were read")
+        stored.offsets.update(save.offsets)
+        _change(stored.sections, save.sections)
+        _change(stored.views, save.views)
+        stored.outbox.extend(save.outbox)
+        stored.saves += 1
+
+    async def clear_outbox(self, partition: int, epoch: int, count: int) -> None:
+        del self._check(partition, epoch).outbox[:count]
+
+    async def views(self, partition: int) -> Mapping[str, bytes]:
+        return dict(self._stored.get(partition, _Stored()).views)
+
+    async def offsets(self, partition: int) -> Mapping[str, int]:
+        return dict(self._stored.get(partition, _Stored()).offsets)
+
+    def _check(self, partition: int, epoch: int) -> _Stored:
+        stored = self._stored.get(partition)
+        if stored is None or stored.epoch != epoch:
+            raise StaleWriter(f"partition {partition} was claimed by another worker")
+        return stored
+
+
+def _change(fields: dict[str, bytes], changes: Mapping[str, bytes | None]) -> None:
+    for name, value in changes.items():
+        if value is None:
+            fields.pop(name, None)
+        else:
+            fields[name] = value
+
+
+class MemoryPublisher:
+    """`Publisher` into a `MemoryLog`."""
+
+    def __init__(self, log: MemoryLog, *, timestamp: float = 0.0) -> None:
+        self._log = log
+        self._timestamp = timestamp
+
+    async def publish(self, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            self._log.append(
+                output.topic,
+                output.value,
+                key=output.key,
+                timestamp=self._timestamp,
+                partition=output.partition,
+                headers=output.headers,
+            )

@@ -1,0 +1,40 @@
+"""What the app reports of the calls themselves: latency and failures, with each prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class Calls:
+    """Sums over the calls of one version since it appeared."""
+
+    n: int = 0
+    failed: int = 0
+    timed: int = 0
+    latency_ms: float = 0.0
+    slowest_ms: float = 0.0
+
+    def add(self, *, failed: bool, latency_ms: float | None) -> None:
+        """Count one call."""
+        self.n += 1
+        self.failed += failed
+        if latency_ms is not None:
+            self.timed += 1
+            self.latency_ms += latency_ms
+            self.slowest_ms = max(self.slowest_ms, latency_ms)
+
+    @property
+    def error_rate(self) -> float | None:
+        """Share of calls that failed."""
+        return self.failed / self.n if self.n else None
+
+    @property
+    def mean_latency_ms(self) -> float | None:
+        """Mean latency of the calls that reported one."""
+        return self.latency_ms / self.timed if self.timed else None
+
+    def snapshot(self) -> list[Any]:
+        """Plain values; `Calls(*snapshot)` is the same again."""
+        return [self.n, self.failed, self.timed, self.latency_ms, self.slowest_ms]

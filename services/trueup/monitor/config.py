@@ -1,0 +1,58 @@
+"""What a team may say about its models. All of it is optional; configuration only sharpens."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trueup_schemas.values import Name
+
+Task = Literal["binary", "multiclass", "regression", "judged"]
+
+
+class ModelConfig(BaseModel):
+    """How one model is looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: None: inferred from the first outcome.
+    task: Task | None = None
+    #: Regression: right when within this share of the truth (0.10 = 10 %). None: no accuracy, only errors.
+    tolerance: Annotated[float, Field(gt=0, le=10)] | None = None
+    #: Segment names whose values are looked at apart.
+    segments: tuple[Name, ...] = ()
+    #: The error rate that the team accepts; None: learned from the model's own reference.
+    objective: Annotated[float, Field(gt=0, lt=1)] | None = None
+    #: Learn the reference from at least so many labels over at least so many days.
+    reference_labels: Annotated[int, Field(ge=200)] = 10_000
+    reference_days: Annotated[float, Field(ge=0)] = 14.0
+    #: A rise of the error rate below this is not worth waking anyone for.
+    worth_paging: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    #: How far back the data for a retraining reaches, in days of label time.
+    training_days: Annotated[float, Field(gt=0, le=3_650)] = 28.0
+
+
+class MonitorConfig(BaseModel):
+    """The monitor's settings: for the fleet, and by model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: How many false pages a month the whole fleet may cost.
+    false_pages_per_month: Annotated[float, Field(gt=0)] = 1.0
+    #: Outcomes in the rolling window that counts outcomes.
+    last_outcomes: Annotated[int, Field(ge=10, le=100_000)] = 1_000
+    #: A prediction waits so long for its truth, and is recognised as a repeat so long.
+    label_horizon_days: Annotated[float, Field(gt=0, le=3_650)] = 90.0
+    #: Without predictions, or without truths, for so long: the monitor says that it cannot tell.
+    blind_after_hours: Annotated[float, Field(gt=0)] = 48.0
+    #: The chance of ever being wrong about a new version against the one before it.
+    comparison_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    #: Values of one segment name that are kept apart; the rest is `__other__`.
+    segment_values: Annotated[int, Field(ge=1, le=10_000)] = 100
+    defaults: ModelConfig = ModelConfig()
+    models: dict[Name, ModelConfig] = {}
+
+    def of(self, model_id: str) -> ModelConfig:
+        """The settings of one model, configured or not."""
+        return self.models.get(model_id, self.defaults)

@@ -1,0 +1,62 @@
+"""A prediction with its truth, judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trueup.monitor.config import ModelConfig, Task
+
+Label = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one prediction turned out.
+
+    `correct` is None where right and wrong mean nothing (a regression without tolerance, a judged answer).
+    `error` is in the model's own unit: |prediction - actual|, 1 - score, or 0 and 1 for labels.
+    `loss` is the same within [0, 1], which is what the detectors watch.
+    """
+
+    correct: bool | None
+    error: float
+    loss: float
+
+
+def infer_task(prediction: Label | None, actual: Label | None, score: float | None, has_probability: bool) -> Task:
+    """What kind of model answers and is corrected like this; configuration overrides it."""
+    if score is not None and actual is None:
+        return "judged"
+    values = (prediction, actual)
+    if any(isinstance(value, bool) for value in values) or all(value in (0, 1) for value in values):
+        return "binary"
+    if any(isinstance(value, str) for value in values):
+        return "multiclass"
+    return "multiclass" if has_probability else "regression"
+
+
+def judge(
+    task: Task, config: ModelConfig, prediction: Label | None, actual: Label | None, score: float | None
+) -> Outcome | None:
+    """The outcome, or None where it cannot be judged (a label where the task needs a number, a failed call)."""
+    if task == "judged":
+        return None if score is None else Outcome(None, 1.0 - score, 1.0 - score)
+    if prediction is None or actual is None:
+        return None
+    if task == "regression":
+        if isinstance(prediction, str) or isinstance(actual, str):
+            return None
+        return _judge_number(config.tolerance, float(prediction), float(actual))
+    correct = prediction == actual
+    error = 0.0 if correct else 1.0
+    return Outcome(correct, error, error)
+
+
+def _judge_number(tolerance: float | None, prediction: float, actual: float) -> Outcome:
+    error = abs(prediction - actual)
+    if tolerance is not None:
+        correct = error <= tolerance * abs(actual)
+        return Outcome(correct, error, 0.0 if correct else 1.0)
+    # Without a tolerance the detectors watch the symmetric relative error, which needs no scale and stays in [0, 1].
+    size = abs(prediction) + abs(actual)
+    return Outcome(None, error, min(1.0, error / size) if size > 0 else 0.0)

@@ -1,0 +1,110 @@
+"""What was noticed, as signals: the monitor's only output besides its state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trueup.monitor.detectors.e_detector import Alarm
+from trueup.monitor.model import Changed, Compared, HourClosed, Model
+from trueup.monitor.windows import HOUR, Tally
+from trueup.statistics.intervals import rate_interval
+
+
+def rate(mean: float, n: int) -> dict[str, Any]:
+    """A mean of losses in [0, 1] with its sample size and 95 % interval (Wilson)."""
+    low, high = rate_interval(mean * n, n)
+    return {"mean": mean, "n": n, "low": low, "high": high}
+
+
+def _rate(tally: Tally) -> dict[str, Any]:
+    return rate(min(1.0, max(0.0, tally.mean_loss or 0.0)), tally.n)
+
+
+def hour_closed(model: Model, closed: HourClosed) -> dict[str, Any]:
+    """`WindowClosed`: the hour, and the day that ends with it."""
+    end = (closed.hour + 1) * HOUR
+    return {
+        "type": "window_closed",
+        "at": float(end),
+        "model_id": model.model_id,
+        "model_version": closed.version.model_version,
+        "from_time": float(end - HOUR),
+        "to_time": float(end),
+        "hour": _rate(closed.tally),
+        "day": _rate(closed.day),
+    }
+
+
+def changed(model: Model, noticed: Changed, training_data: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`ChangeDetected`. Pages only for a version that serves."""
+    change, version = noticed.change, noticed.version
+    signal: dict[str, Any] = {
+        "type": "change_detected",
+        "at": noticed.at,
+        "model_id": model.model_id,
+        "model_version": version.model_version,
+        "detector": change.detector,
+        "stream": change.stream,
+        "pages": change.alarm is not None and version.role not in ("retired", "shadow"),
+        "direction": change.direction,
+    }
+    if change.alarm is not None:
+        signal.update(_alarm(change.alarm))
+        signal["false_pages_per_month"] = model.pages_per_month
+    if training_data is not None:
+        signal["training_data"] = training_data
+    return signal
+
+
+def _alarm(alarm: Alarm) -> dict[str, Any]:
+    reference = alarm.reference
+    at = 0.0 if alarm.at is None else alarm.at
+    return {
+        "recent": rate(alarm.mean_since_change, alarm.labels_since_change),
+        "changed_at": at if alarm.changed_at is None else alarm.changed_at,
+        "reference": {
+            "mean": reference.mean,
+            "n": reference.n,
+            "bound": reference.m,
+            "variance_inflation": reference.inflation,
+            "from_time": at if reference.from_at is None else reference.from_at,
+            "to_time": at if reference.to_at is None else reference.to_at,
+        },
+    }
+
+
+def compared(model: Model, noticed: Compared) -> dict[str, Any]:
+    """`VersionsCompared`."""
+    test = noticed.compared
+    return {
+        "type": "versions_compared",
+        "at": noticed.at,
+        "model_id": model.model_id,
+        "model_version": test.new,
+        "previous_version": test.old,
+        "verdict": test.test.verdict,
+        "pairs": test.test.n,
+        "error": _rate(test.new_tally),
+        "previous_error": _rate(test.old_tally),
+        "alpha": test.test.alpha,
+    }
+
+
+def blind(model_id: str, missing: str, *, at: float, since: float, ended: bool) -> dict[str, Any]:
+    """`Blind`."""
+    return {"type": "blind", "at": at, "model_id": model_id, "missing": missing, "since": since, "ended": ended}
+
+
+def deployment_seen(event: Mapping[str, Any], at: float) -> dict[str, Any]:
+    """`DeploymentSeen`."""
+    signal = {
+        "type": "deployment_seen",
+        "at": at,
+        "model_id": event["model_id"],
+        "model_version": event["model_version"],
+        "role": event["role"],
+    }
+    if event.get("trigger_id"):
+        signal["trigger_id"] = event["trigger_id"]
+    return signal

@@ -1,0 +1,67 @@
+"""Where the data of a retraining lies: offsets and counts by the hour in which a truth was first observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trueup.monitor.windows import DAY, HOUR
+
+PREDICTIONS, FEEDBACK = "predictions", "feedback"
+
+
+class TrainingIndex:
+    """For each hour of label time of one model: how many ids got their truth, and from which offsets on they lie."""
+
+    __slots__ = ("_hours", "_keep_hours")
+
+    def __init__(self, keep_days: float) -> None:
+        self._keep_hours = int(keep_days * DAY // HOUR) + 2
+        #: hour -> [labelled, first offset of their predictions, first offset of their feedback]
+        self._hours: dict[int, list[int]] = {}
+
+    def labelled(self, observed_at: float, prediction_offset: int, feedback_offset: int) -> None:
+        """An id has prediction and truth for the first time."""
+        hour = int(observed_at // HOUR)
+        known = self._hours.get(hour)
+        if known is None:
+            self._hours[hour] = [1, prediction_offset, feedback_offset]
+            for old in [key for key in self._hours if key <= max(self._hours) - self._keep_hours]:
+                del self._hours[old]
+        else:
+            known[0] += 1
+            known[1] = min(known[1], prediction_offset)
+            known[2] = min(known[2], feedback_offset)
+
+    def until(self, at: float, days: float, *, partition: int, positions: Mapping[str, int]) -> dict[str, Any] | None:
+        """The whole hours of the last `days` before `at`, as a `TrainingData`; None where nothing is labelled.
+
+        A prediction belongs to the hour in which its truth was first observed. Where all of it lies within the hour
+        that `at` is in, that hour is taken as far as it goes.
+        """
+        end = int(at // HOUR)
+        if not any(hour < end for hour in self._hours):
+            end += 1
+        start = end - int(days * DAY // HOUR)
+        hours = [counts for hour, counts in self._hours.items() if start <= hour < end]
+        if not hours:
+            return None
+        part = str(partition)
+        first_prediction = min(counts[1] for counts in hours)
+        first_feedback = min(counts[2] for counts in hours)
+        return {
+            "topics": {
+                PREDICTIONS: {part: [first_prediction, positions.get(PREDICTIONS, 0)]},
+                FEEDBACK: {part: [first_feedback, positions.get(FEEDBACK, 0)]},
+            },
+            "from_time": float(max(start, min(hour for hour in self._hours if hour >= start)) * HOUR),
+            "to_time": float(end * HOUR),
+            "labelled": sum(counts[0] for counts in hours),
+        }
+
+    def snapshot(self) -> dict[int, list[int]]:
+        return self._hours
+
+    def restore(self, hours: Mapping[int, list[int]]) -> None:
+        """Take back what `snapshot` gave."""
+        self._hours = {hour: list(counts) for hour, counts in hours.items()}

@@ -1,0 +1,99 @@
+"""What is shown of a model: plain values, each number with what it stands on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trueup.monitor.cohorts import Cohort
+from trueup.monitor.model import Model
+from trueup.monitor.version import Version
+from trueup.monitor.windows import DAY, HOUR, Tally, Windows
+from trueup.statistics.intervals import rate_interval
+
+#: Days of cohorts in the view.
+DAYS_SHOWN = 60
+
+
+def model_view(model: Model) -> dict[str, Any]:
+    """One model as `trueup status --json` gives it."""
+    versions = [_version_view(version) for version in model.versions.values()]
+    return {
+        "model_id": model.model_id,
+        "task": model.task,
+        **model.counts,
+        "correct": sum(version.correct for version in model.versions.values()),
+        "pending": sum(version.counts["pending"] for version in model.versions.values()),
+        "false_pages_per_month": model.pages_per_month,
+        "blind": dict(model.sight.blind),
+        "versions": versions,
+    }
+
+
+def _version_view(version: Version) -> dict[str, Any]:
+    counts = version.counts
+    day = version.windows.label_time.last(DAY)
+    return {
+        "model_version": version.model_version,
+        "role": version.role,
+        **counts,
+        "orphans": 0,
+        "correct": version.correct,
+        "rolling_accuracy": {
+            **_accuracy(version.windows.last.correct, version.windows.last.n),
+            "window": f"last {version.fleet.last_outcomes} outcomes",
+        },
+        "accuracy_hour": _tally_accuracy(version.windows.label_time.last(HOUR)),
+        "accuracy_day": _tally_accuracy(day),
+        "mean_error": version.error / counts["joined"] if counts["joined"] else None,
+        "rmse": (max(0.0, version.squared) / counts["joined"]) ** 0.5 if counts["joined"] else None,
+        "mean_error_day": day.mean_error,
+        "label_coverage": counts["joined"] / counts["predictions"] if counts["predictions"] else None,
+        "calls": {
+            "n": version.calls.n,
+            "error_rate": version.calls.error_rate,
+            "mean_latency_ms": version.calls.mean_latency_ms,
+        },
+        "segments": {
+            name: {value: _segment(windows) for value, windows in values.items()}
+            for name, values in version.segments.items()
+        },
+        "detector": _detector(version),
+        "days": [_day(name, cohort) for name, cohort in version.cohorts.recent(DAYS_SHOWN)],
+    }
+
+
+def _accuracy(correct: int, n: int) -> dict[str, Any]:
+    low, high = rate_interval(correct, n)
+    return {"correct": correct, "n": n, "accuracy": correct / n if n else None, "low": low, "high": high}
+
+
+def _tally_accuracy(tally: Tally) -> dict[str, Any]:
+    return _accuracy(tally.correct, tally.judged)
+
+
+def _segment(windows: Windows) -> dict[str, Any]:
+    return {**_accuracy(windows.last.correct, windows.last.n), "day": _tally_accuracy(windows.label_time.last(DAY))}
+
+
+def _detector(version: Version) -> dict[str, Any]:
+    pager = version.watch.pager
+    reference = pager.reference
+    return {
+        "state": pager.state,
+        "evidence": pager.evidence,
+        "labels_needed": pager.labels_needed,
+        "days_needed": pager.days_needed,
+        "variance_inflation": pager.inflation,
+        "reference": None if reference is None else {"mean": reference.mean, "n": reference.n, "bound": reference.m},
+    }
+
+
+def _day(name: str, cohort: Cohort) -> dict[str, Any]:
+    tally = cohort.tally
+    return {
+        "day": name,
+        "predictions": cohort.predictions,
+        "joined": tally.n,
+        "correct": tally.correct,
+        "mean_error": tally.mean_error,
+    }

@@ -1,0 +1,1 @@
+"""PURE: alerts -> deliveries: what to send, to which channel, and when. Start reading in `step`."""

@@ -1,0 +1,1 @@
+"""Wiring only: what each worker is made of. Start with `service`, which all of them share."""

@@ -1,0 +1,119 @@
+"""One worker as a Faust app: the loop, the checkpoint in Redis, the publisher, and what keeps it alive or ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import redis.asyncio
+
+from trueup.engine import batches
+from trueup.engine.loop import Loop, LoopSettings
+from trueup.engine.publisher import KafkaPublisher
+from trueup.engine.redis_checkpoint import RedisCheckpoint
+from trueup.settings import Settings
+from trueup.workers.deliveries import DeliveringPublisher
+from trueup.workers.metrics import serve_metrics
+from trueup.workers.setups import INPUTS, WorkerName, lane_setup
+
+log = logging.getLogger(__name__)
+
+#: Kafka is told how far the saved state is at most this often.
+COMMIT_SECONDS = 1.0
+
+
+class Service:
+    """Everything that one worker is made of. `app` is what Faust runs."""
+
+    def __init__(self, worker: WorkerName, settings: Settings) -> None:
+        self.settings = settings
+        self._prefix = settings.kafka.topic_prefix
+        self._positions: dict[int, Mapping[str, int]] = {}
+        self.kafka = KafkaPublisher(settings.kafka.bootstrap, prefix=self._prefix)
+        self.publisher = DeliveringPublisher(self.kafka, settings.channels)
+        self.redis = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=10, socket_connect_timeout=5)
+        self.loop = Loop(
+            setup=lane_setup(worker, settings),
+            checkpoint=RedisCheckpoint(self.redis, worker=worker, prefix=settings.redis.key_prefix),
+            publisher=self.publisher,
+            commit=self._remember,
+            settings=LoopSettings(save_interval_seconds=settings.engine.save_interval_seconds),
+        )
+        self.app = self._app(worker)
+
+    def _app(self, worker: WorkerName) -> batches.App:
+        batches.register()
+        kafka = self.settings.kafka
+        app = batches.App(
+            f"{kafka.group_prefix}-{worker}",
+            broker=[f"{batches.SCHEME}://{host}" for host in kafka.bootstrap.split(",")],
+            store="memory://",
+            datadir=Path(tempfile.gettempdir()) / f"trueup-faust-{os.getpid()}",
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            topic_partitions=kafka.partitions,
+            topic_replication_factor=kafka.replication,
+            consumer_auto_offset_reset="earliest",
+            broker_session_timeout=kafka.session_timeout_seconds,
+            broker_heartbeat_interval=kafka.heartbeat_seconds,
+            broker_rebalance_timeout=kafka.session_timeout_seconds,
+            broker_request_timeout=max(20.0, kafka.session_timeout_seconds * 2),
+            broker_max_poll_records=5_000,
+            stream_buffer_maxsize=16,
+            stream_wait_empty=False,
+        )
+        app.trueup_loop, app.trueup_prefix = self.loop, self._prefix
+        app.trueup_connect, app.trueup_disconnect = self.start, self.stop
+        names = [self._prefix + topic.name for topic in INPUTS[worker]]
+        app.agent(app.topic(*names, schema=batches.ChunkSchema(), acks=False), name="read")(self._read)
+        for task in (self._run, self._reclaim, self._commit_positions):
+            app.task(task)
+        return app
+
+    # -- tasks ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect what has to be there before the first partition is claimed."""
+        await self.publisher.start()
+        serve_metrics(self.settings.metrics, self.loop)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self.publisher.stop()
+        await self.redis.aclose()
+
+    async def _read(self, stream: Any) -> None:
+        async for chunk in stream:
+            await self.loop.offer(chunk)
+
+    async def _run(self) -> None:
+        await self.loop.run(lambda: self.app.should_stop)
+
+    async def _reclaim(self) -> None:
+        """A partition was let go: claim anew, after the group had time to tell that it belongs to another."""
+        while not self.app.should_stop:
+            await self.loop.lost.wait()
+            await asyncio.sleep(self.loop.settings.reclaim_seconds)
+            consumer = self._consumer
+            if self.loop.lost.is_set() and consumer.flow_active and consumer.assignment():
+                await consumer.perform_seek()
+
+    @property
+    def _consumer(self) -> batches.ChunkConsumer:
+        return cast(batches.ChunkConsumer, self.app.consumer)
+
+    async def _remember(self, partition: int, offsets: Mapping[str, int]) -> None:
+        self._positions[partition] = offsets
+
+    async def _commit_positions(self) -> None:
+        while not self.app.should_stop:
+            await asyncio.sleep(COMMIT_SECONDS)
+            positions, self._positions = self._positions, {}
+            for partition, offsets in positions.items():
+                await self._consumer.commit_positions(partition, offsets)
