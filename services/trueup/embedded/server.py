@@ -1,0 +1,108 @@
+"""One server process under its watchdog: start it, stop it, kill it, and say what its log said."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from trueup.embedded.errors import ServerFailed
+
+_GRACE_S = 10.0
+_ANSWER_DEADLINE_S = 60.0
+_POLL_S = 0.05
+_TAIL_LINES = 20
+
+
+class Server:
+    """A server that runs at most once at a time, and whose output goes to one log file.
+
+    `lock` is a file descriptor that the watchdog inherits, so that a lock on the folder is held until the server has
+    gone, even where the parent went first.
+    """
+
+    def __init__(self, name: str, *, log: Path, lock: int) -> None:
+        self.name = name
+        self._log = log
+        self._lock = lock
+        self._log_start = 0
+        self._watchdog: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the server was started and has not ended."""
+        return self._watchdog is not None and self._watchdog.poll() is None
+
+    def start(self, command: Sequence[str], *, folder: Path) -> None:
+        """Start the command with `folder` as its working directory; returns at once."""
+        assert not self.running, f"{self.name} is already running"
+        self.stop()
+        watchdog = [sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py"))]
+        with self._log.open("ab") as log:
+            self._log_start = log.tell()
+            self._watchdog = subprocess.Popen(
+                [*watchdog, str(os.getpid()), str(_GRACE_S), *command],
+                stdin=subprocess.PIPE,
+                bufsize=0,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                pass_fds=(self._lock,),
+                start_new_session=True,
+            )
+
+    def wait_until(self, answers: Callable[[], bool]) -> None:
+        """Block until `answers` returns true.
+
+        Raises:
+            ServerFailed: the server ended, or the deadline passed; it no longer runs.
+        """
+        deadline = time.monotonic() + _ANSWER_DEADLINE_S
+        assert self._watchdog is not None, f"{self.name} was not started"
+        while not answers():
+            try:
+                self._watchdog.wait(timeout=_POLL_S)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() < deadline:
+                    continue
+                self.kill()
+                raise self._failure(f"{self.name} did not answer within {_ANSWER_DEADLINE_S:.0f} s") from None
+            raise self._failure(f"{self.name} ended with exit code {self._watchdog.returncode} before it answered")
+
+    def ask_to_stop(self) -> None:
+        """Let the watchdog stop the server; returns at once."""
+        if self._watchdog is not None and self._watchdog.stdin is not None:
+            self._watchdog.stdin.close()
+
+    def stop(self) -> None:
+        """Stop the server if it runs, and return when it has gone."""
+        self.ask_to_stop()
+        self._wait_until_gone()
+
+    def kill(self) -> None:
+        """Kill the server (`kill -9`) if it runs, and return when it has gone."""
+        if self._watchdog is not None and self._watchdog.stdin is not None and self.running:
+            with contextlib.suppress(BrokenPipeError):  # The server ended by itself a moment ago.
+                self._watchdog.stdin.write(b"k")
+        self.stop()
+
+    def log_tail(self) -> str:
+        """Return the last lines that the server wrote since it was last started."""
+        with self._log.open("rb") as log:
+            log.seek(self._log_start)
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-_TAIL_LINES:])
+
+    def _wait_until_gone(self) -> None:
+        if self._watchdog is None:
+            return
+        try:
+            self._watchdog.wait(timeout=2 * _GRACE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._watchdog.pid, signal.SIGKILL)
+            self._watchdog.wait()
+
+    def _failure(self, what: str) -> ServerFailed:
+        return ServerFailed(f"{what}. The end of its log, {self._log}:\n{self.log_tail()}")
