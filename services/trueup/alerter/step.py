@@ -45,6 +45,8 @@ class AlerterStep:
         self._models: dict[str, Model] = {}
         self._number = 0
         self._event_time: float | None = None
+        #: The latest tick: deadlines count from it where old data is read in.
+        self._now = 0.0
         self._outputs = Outputs(partition)
         self._changed: set[str] = set()
         self._topics: Mapping[str, Callable[[Arrival], None]] = {
@@ -77,6 +79,7 @@ class AlerterStep:
             handle(arrival)
 
     def tick(self, now: float) -> None:
+        self._now = now
         for model in self._models.values():
             for state in list(model.triggers.values()):
                 if state.status == "requested" and now > state.trigger.deadline_at:
@@ -89,7 +92,12 @@ class AlerterStep:
             model.forget_ended()
             effects.sections[MODEL + model_id] = snapshots.pack(FORM, model.snapshot())
             effects.views[MODEL + model_id] = orjson.dumps(model.view())
-        partition = {"number": self._number, "event_time": self._event_time, "audited": self._outputs.audited}
+        partition = {
+            "number": self._number,
+            "event_time": self._event_time,
+            "now": self._now,
+            "audited": self._outputs.audited,
+        }
         effects.sections[PARTITION] = snapshots.pack(FORM, partition)
         self._changed = set()
         return effects
@@ -199,7 +207,14 @@ class AlerterStep:
             self._audit(model, at, "trigger_withheld", reason, alert_id, action=action)
             return
         trigger = trigger_life.request_trigger(
-            action, model.model_id, request, alert_id=alert_id, at=at, about=signal["number"], policy=rules
+            action,
+            model.model_id,
+            request,
+            alert_id=alert_id,
+            at=at,
+            now=self._now,
+            about=signal["number"],
+            policy=rules,
         )
         status: trigger_life.TriggerStatus = "requested" if reason is Reason.REQUESTED else "awaiting_approval"
         model.triggers[trigger.trigger_id] = TriggerState(trigger, status)
@@ -302,7 +317,7 @@ def restore(partition: int, saved: Mapping[str, bytes], *, config: AlerterConfig
         _, data = snapshots.unpack(raw, known=[FORM], what=name)
         if name == PARTITION:
             step._number, step._event_time = data["number"], data["event_time"]
-            step._outputs.audited = data["audited"]
+            step._now, step._outputs.audited = data["now"], data["audited"]
         else:
             model_id = name.removeprefix(MODEL)
             step._models[model_id] = Model.restore(model_id, data)

@@ -61,7 +61,15 @@ class TriggerState:
 
 
 def request_trigger(
-    action: Action, model_id: str, request: Request, *, alert_id: str | None, at: float, about: int, policy: Policy
+    action: Action,
+    model_id: str,
+    request: Request,
+    *,
+    alert_id: str | None,
+    at: float,
+    now: float,
+    about: int,
+    policy: Policy,
 ) -> Trigger:
     """The trigger for `request`; its id follows from the action and the number of the signal it is about."""
     return Trigger(
@@ -74,5 +82,5 @@ def request_trigger(
         reason=request.reason,
         dataset=None if request.dataset is None else Dataset.model_validate(request.dataset),
         requested_at=at,
-        deadline_at=at + policy.accept_within_hours * 3_600,
+        deadline_at=max(at, now) + policy.accept_within_hours * 3_600,
     )

@@ -9,6 +9,7 @@ deployments ──> who serves                   ticks ──> let go of the old
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
@@ -30,16 +31,23 @@ FORM = 1
 CLOCK_AHEAD_SECONDS = 300.0
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step stands: its partition of how many, the prefix of topic names, and what drives its ticks."""
+
+    partition: int
+    partitions: int
+    prefix: str = "trueup."
+    clock: Literal["wall", "stream"] = "wall"
+
+
 class MonitorStep:
     """The fold of one partition. See `trueup.step.Step` for what it promises."""
 
-    def __init__(
-        self, partition: int, partitions: int, config: MonitorConfig, clock: Literal["wall", "stream"] = "wall"
-    ) -> None:
-        self._partition = partition
-        self._partitions = partitions
+    def __init__(self, place: Place, config: MonitorConfig) -> None:
+        self._partition = place.partition
+        self._place = place
         self._config = config
-        self._wall = clock == "wall"
         self._models: dict[str, Model] = {}
         self._waiting = Waiting()
         self._number = 0
@@ -144,7 +152,7 @@ class MonitorStep:
     def _model(self, model_id: str) -> Model:
         model = self._models.get(model_id)
         if model is None:
-            part = budget.share(len(self._models) + 1, self._partitions)
+            part = budget.share(len(self._models) + 1, self._place.partitions)
             model = self._models[model_id] = Model(model_id, self._config, part * self._config.false_pages_per_month)
         return model
 
@@ -167,7 +175,7 @@ class MonitorStep:
 
     def _seen(self, model: Model, what: Missing, at: float, arrival: Arrival) -> None:
         """One came. By the wall clock it came now, whatever its own time: old data read in is no blindness."""
-        if self._wall:
+        if self._place.clock == "wall":
             at = arrival.timestamp
         if model.sight.seen(what, at):
             self._signal(signals.blind(model.model_id, what, at=at, since=at, ended=True))
@@ -191,7 +199,9 @@ class MonitorStep:
         data = None
         if item.change.alarm is not None:
             days = model.config.training_days
-            data = model.training.until(item.at, days, partition=self._partition, positions=positions)
+            data = model.training.until(
+                item.at, days, partition=self._partition, positions=positions, prefix=self._place.prefix
+            )
         signal = signals.changed(model, item, data)
         self._signal(signal, urgent=signal["pages"])
 
@@ -203,20 +213,13 @@ class MonitorStep:
         self._outputs.append(Output("signals", key, orjson.dumps(signal), partition=self._partition))
 
 
-def restore(
-    partition: int,
-    saved: Mapping[str, bytes],
-    *,
-    partitions: int,
-    config: MonitorConfig,
-    clock: Literal["wall", "stream"] = "wall",
-) -> MonitorStep:
+def restore(saved: Mapping[str, bytes], *, place: Place, config: MonitorConfig) -> MonitorStep:
     """The step of one partition from its saved sections, or a new one from none.
 
     Raises:
         UnknownSnapshot: saved in a form that this code does not read.
     """
-    step = MonitorStep(partition, partitions, config, clock)
+    step = MonitorStep(place, config)
     parsed = {name: sections.parse(name) for name in saved}
     by_kind: dict[str, list[str]] = {}
     for name, (kind, _) in parsed.items():

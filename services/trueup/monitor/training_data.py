@@ -33,7 +33,9 @@ class TrainingIndex:
             known[1] = min(known[1], prediction_offset)
             known[2] = min(known[2], feedback_offset)
 
-    def until(self, at: float, days: float, *, partition: int, positions: Mapping[str, int]) -> dict[str, Any] | None:
+    def until(
+        self, at: float, days: float, *, partition: int, positions: Mapping[str, int], prefix: str
+    ) -> dict[str, Any] | None:
         """The whole hours of the last `days` before `at`, as a `TrainingData`; None where nothing is labelled.
 
         A prediction belongs to the hour in which its truth was first observed. Where all of it lies within the hour
@@ -51,8 +53,8 @@ class TrainingIndex:
         first_feedback = min(counts[2] for counts in hours)
         return {
             "topics": {
-                PREDICTIONS: {part: [first_prediction, positions.get(PREDICTIONS, 0)]},
-                FEEDBACK: {part: [first_feedback, positions.get(FEEDBACK, 0)]},
+                prefix + PREDICTIONS: {part: [first_prediction, positions.get(PREDICTIONS, 0)]},
+                prefix + FEEDBACK: {part: [first_feedback, positions.get(FEEDBACK, 0)]},
             },
             "from_time": float(max(start, min(hour for hour in self._hours if hour >= start)) * HOUR),
             "to_time": float(end * HOUR),

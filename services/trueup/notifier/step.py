@@ -60,7 +60,7 @@ class NotifierStep:
         return effects
 
 
-def restore(partition: int, saved: Mapping[str, bytes], *, channels: Sequence[str]) -> NotifierStep:  # noqa: ARG001
+def restore(saved: Mapping[str, bytes], *, channels: Sequence[str]) -> NotifierStep:
     """The step from its saved sections, or a new one from none.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from importlib.metadata import version
 from typing import Literal
 
@@ -13,7 +12,7 @@ from trueup.engine.lane import Feed, LaneSetup
 from trueup.monitor import step as monitor
 from trueup.notifier import step as notifier
 from trueup.settings import Settings
-from trueup.step import RestoreStep
+from trueup.step import RestoreStep, Step
 from trueup_schemas import topics
 from trueup_schemas.codec import Codec
 from trueup_schemas.topics import Topic
@@ -46,13 +45,21 @@ def lane_setup(worker: WorkerName, settings: Settings) -> LaneSetup:
 
 
 def _restore(worker: WorkerName, settings: Settings) -> RestoreStep:
-    if worker == "monitor":
-        return partial(
-            monitor.restore,
-            partitions=settings.kafka.partitions,
-            config=settings.monitor,
-            clock=settings.engine.clock,
-        )
-    if worker == "alerter":
-        return partial(alerter.restore, config=settings.alerter)
-    return partial(notifier.restore, channels=settings.channels.names)
+    kafka, clock = settings.kafka, settings.engine.clock
+
+    def restore_monitor(partition: int, saved: Mapping[str, bytes]) -> Step:
+        place = monitor.Place(partition, kafka.partitions, kafka.topic_prefix, clock)
+        return monitor.restore(saved, place=place, config=settings.monitor)
+
+    def restore_alerter(partition: int, saved: Mapping[str, bytes]) -> Step:
+        return alerter.restore(partition, saved, config=settings.alerter)
+
+    def restore_notifier(_: int, saved: Mapping[str, bytes]) -> Step:
+        return notifier.restore(saved, channels=settings.channels.names)
+
+    steps: Mapping[WorkerName, RestoreStep] = {
+        "monitor": restore_monitor,
+        "alerter": restore_alerter,
+        "notifier": restore_notifier,
+    }
+    return steps[worker]

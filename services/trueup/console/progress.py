@@ -1,0 +1,120 @@
+"""How far the workers are: what they have saved, what their outboxes hold, and where the topics end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, cast
+
+import orjson
+import redis
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from redis.exceptions import RedisError
+
+from trueup.errors import Unavailable
+from trueup.settings import Settings
+from trueup.workers.setups import INPUTS, WorkerName
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """One partition of one worker as it was last saved."""
+
+    offsets: Mapping[str, int]
+    outbox: int
+    views: Mapping[str, Any]
+
+
+class Progress:
+    """Reads the saved state of all workers and the ends of their topics. Context manager.
+
+    Raises:
+        Unavailable: from any call, where Redis or Kafka does not answer.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._partitions = range(settings.kafka.partitions)
+        self._redis = redis.Redis.from_url(settings.redis.url, socket_timeout=10, socket_connect_timeout=3)
+        self._consumer: KafkaConsumer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._redis.close()
+        if self._consumer is not None:
+            self._consumer.close()
+
+    def saved(self, worker: WorkerName, *, views: bool = True) -> dict[int, Saved]:
+        """Every partition of a worker, each read in one step, so that offsets and views belong together."""
+        base = f"{self._settings.redis.key_prefix}:{worker}"
+        found = {}
+        try:
+            for partition in self._partitions:
+                key = f"{{{base}:{partition}}}"
+                with self._redis.pipeline(transaction=True) as pipeline:
+                    pipeline.hgetall(f"{key}:meta")
+                    pipeline.llen(f"{key}:outbox")
+                    if views:
+                        pipeline.hgetall(f"{key}:views")
+                    meta, outbox, *rest = pipeline.execute()
+                found[partition] = _saved(meta, outbox, rest[0] if rest else {})
+        except (RedisError, OSError) as error:
+            raise Unavailable(f"Redis does not answer at {self._settings.redis.url}: {error}") from error
+        return found
+
+    def ends(self, worker: WorkerName) -> dict[str, dict[int, int]]:
+        """Topic (without prefix) -> partition -> the offset after its last record, for the inputs of a worker."""
+        prefix = self._settings.kafka.topic_prefix
+        wanted = [
+            TopicPartition(prefix + topic.name, partition) for topic in INPUTS[worker] for partition in self._partitions
+        ]
+        try:
+            ends = cast(Mapping[TopicPartition, int], self._connected().end_offsets(wanted))
+        except (KafkaError, OSError, ValueError) as error:
+            address = self._settings.kafka.bootstrap
+            raise Unavailable(f"Kafka does not answer at {address}, or lacks topics {prefix}*: {error!r}") from error
+        found: dict[str, dict[int, int]] = {topic.name: {} for topic in INPUTS[worker]}
+        for part, end in ends.items():
+            found[part.topic.removeprefix(prefix)][part.partition] = end
+        return found
+
+    def lag(self, worker: WorkerName, saved: Mapping[int, Saved]) -> dict[str, int]:
+        """Topic -> records that the saved state of this worker does not hold yet."""
+        return {
+            topic: sum(max(0, end - saved[partition].offsets.get(topic, 0)) for partition, end in ends.items())
+            for topic, ends in self.ends(worker).items()
+        }
+
+    def settled(self, *workers: WorkerName) -> bool:
+        """Whether each worker in turn holds all of its input, and has published all that followed from it.
+
+        The order matters: name a worker after those whose outputs it reads.
+        """
+        for worker in workers:
+            saved = self.saved(worker, views=False)
+            if any(self.lag(worker, saved).values()):
+                return False
+            if any(part.outbox for part in self.saved(worker, views=False).values()):
+                return False
+        return True
+
+    def _connected(self) -> KafkaConsumer:
+        if self._consumer is None:
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=self._settings.kafka.bootstrap.split(","), enable_auto_commit=False
+            )
+        return self._consumer
+
+
+def _saved(meta: Mapping[bytes, bytes], outbox: int, views: Mapping[bytes, bytes]) -> Saved:
+    return Saved(
+        offsets={name[3:].decode(): int(value) for name, value in meta.items() if name.startswith(b"at:")},
+        outbox=outbox,
+        views={name.decode(): orjson.loads(value) for name, value in views.items()},
+    )
