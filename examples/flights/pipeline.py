@@ -7,14 +7,19 @@ Until it has said `succeeded`, the inbox hands it the trigger again; that is why
 already trained for a trigger is not trained again, and deploying it twice changes nothing.
 """
 
+import argparse
+import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import FrameType
+
+from kafka import KafkaConsumer
 
 from flights.delivery import deliver
 from flights.model_files import next_version, save_model, version_made_for
 from flights.models import RECIPES, CannotTrain, train
-from flights.training_data import Dataset, Ranges, Record, examples
-from trueup.sdk import Emitter, ReceivedTrigger
+from flights.training_data import Dataset, Ranges, Record, examples, read_ranges
+from trueup.sdk import Emitter, ReceivedTrigger, TriggerInbox
 
 ReadRanges = Callable[[Ranges], Iterable[Record]]
 """Reads ranges of offsets; `training_data.read_ranges` with a consumer of its own, in the demo."""
@@ -70,3 +75,31 @@ def _new_version(trigger: ReceivedTrigger, dataset: Dataset, records: Iterable[R
     }
     save_model(models_folder, model, version, origin)
     return version
+
+
+def main() -> None:
+    """Run until told to stop (SIGTERM or Ctrl-C)."""
+    parser = argparse.ArgumentParser(prog="python -m flights.pipeline", description="Retrain when Trueup says so.")
+    parser.add_argument("bootstrap", help="Kafka, as host:port")
+    parser.add_argument("models_folder", type=Path, help="where the serving app finds its models")
+    given = parser.parse_args()
+
+    def read(ranges: Ranges) -> Iterable[Record]:
+        consumer = KafkaConsumer(bootstrap_servers=given.bootstrap, enable_auto_commit=False)
+        try:
+            yield from read_ranges(ranges, consumer)
+        finally:
+            consumer.close()
+
+    with TriggerInbox(given.bootstrap, group="flights", action="retrain") as inbox, Emitter(given.bootstrap) as emitter:
+
+        def stop(_: int, __: FrameType | None) -> None:
+            inbox.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        run(inbox, read, emitter, given.models_folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """The serving app: it answers a day of flights, says so through the Emitter, and waits for the day to be dealt with.
 
-    day 1: emit, flush, on_day_end | day 2: which version now? emit, flush, on_day_end | day 3: ...
+    day 1: predictions, on_predictions, feedback, on_day_end | day 2: which version now? predictions, ... | day 3: ...
 
 A new version serves from the start of the next day on, never from the middle of one. Together with an `on_day_end`
 that returns only when everything the day set off has come to rest (a training too), that makes two runs of the year
@@ -38,13 +38,16 @@ def serve(
     models_folder: Path,
     current_version: Callable[[str], str],
     on_day_end: Callable[[Day], object],
+    on_predictions: Callable[[Day], object] = lambda _: None,
     served: ServedFile,
     days: Sequence[date] | None = None,
 ) -> None:
     """Serve `days` (by default, all of the replay), one after the other.
 
     `current_version(model_id)` is asked at the start of each day; the version it names must lie in `models_folder`.
-    `on_day_end` is called when a day's events are delivered, and may block.
+    `on_predictions` is called when a day's predictions are delivered, and before its feedback is emitted; `on_day_end`
+    when all its events are. Both may block: Kafka keeps no order between topics, and what is to come in a fixed order
+    has to wait for what comes before it.
 
     Raises:
         Undelivered: an event was lost, or was not delivered within a minute.
@@ -53,14 +56,22 @@ def serve(
     serving: dict[str, Serving] = {}
     for day in replay.days if days is None else days:
         serving = {model_id: _now(model_id, current_version, serving, models_folder) for model_id in RECIPES}
-        predictions: Counter[str] = Counter()
-        feedback: Counter[str] = Counter()
-        for event in replay.events(day, serving):
-            emit(emitter, event)
-            served.add(event)
-            (predictions if isinstance(event, Prediction) else feedback)[event.model_id] += 1
-        deliver(emitter, f"the events of {day}")
-        on_day_end(Day(day, {model_id: now.version for model_id, now in serving.items()}, predictions, feedback))
+        events = list(replay.events(day, serving))
+        today = Day(day, {model_id: now.version for model_id, now in serving.items()}, *_counted(events))
+        for kind, dealt_with in ((Prediction, on_predictions), (Feedback, on_day_end)):
+            for event in events:
+                if isinstance(event, kind):
+                    emit(emitter, event)
+                    served.add(event)
+            deliver(emitter, f"the {kind.__name__.lower()}s of {day}")
+            dealt_with(today)
+
+
+def _counted(events: Sequence[Prediction | Feedback]) -> tuple[Counter[str], Counter[str]]:
+    """Predictions and feedback by model."""
+    predictions = Counter(event.model_id for event in events if isinstance(event, Prediction))
+    feedback = Counter(event.model_id for event in events if isinstance(event, Feedback))
+    return predictions, feedback
 
 
 def emit(emitter: Emitter, event: Prediction | Feedback) -> None:

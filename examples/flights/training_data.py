@@ -30,7 +30,10 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Dataset:
-    """A trigger's data set: where to read, and which predictions to take, `from_time` <= predicted_at < `to_time`."""
+    """A trigger's data set: where to read, and which predictions to take.
+
+    Those whose truth was first observed in `from_time` <= observed_at < `to_time`.
+    """
 
     topics: Ranges
     from_time: datetime
@@ -60,6 +63,7 @@ def examples(dataset: Dataset, model_id: str, records: Iterable[Record]) -> list
     """
     features: dict[str, Mapping[str, Any]] = {}
     actual: dict[str, float] = {}
+    first_observed: dict[str, float] = {}
     from_s, to_s = dataset.from_time.timestamp(), dataset.to_time.timestamp()
     for record in records:
         kind = record.topic.rpartition(".")[2]
@@ -69,12 +73,13 @@ def examples(dataset: Dataset, model_id: str, records: Iterable[Record]) -> list
                 continue
             if kind == "feedback" and isinstance(event.get("actual"), int | float):
                 actual[prediction_id] = float(event["actual"])
+                observed_at = event.get("observed_at")
+                at = record.timestamp_ms / 1000 if observed_at is None else epoch_s(observed_at)
+                first_observed.setdefault(prediction_id, at)
             elif kind == "predictions" and isinstance(event.get("features"), dict):
-                predicted_at = event.get("predicted_at")
-                at = record.timestamp_ms / 1000 if predicted_at is None else epoch_s(predicted_at)
-                if from_s <= at < to_s:
-                    features.setdefault(prediction_id, event["features"])
-    return [Example(each, features[each], actual[each]) for each in features if each in actual]
+                features.setdefault(prediction_id, event["features"])
+    chosen = [each for each, at in first_observed.items() if each in features and from_s <= at < to_s]
+    return [Example(each, features[each], actual[each]) for each in chosen]
 
 
 def read_ranges(ranges: Ranges, consumer: KafkaConsumer) -> Iterator[Record]:

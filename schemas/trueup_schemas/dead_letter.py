@@ -41,7 +41,9 @@ HEADER_DETAIL = "trueup_detail"
 HEADER_TOPIC = "trueup_topic"
 HEADER_PARTITION = "trueup_partition"
 HEADER_OFFSET = "trueup_offset"
+#: Of one event of a batch only: its place in the array.
 HEADER_INDEX = "trueup_index"
+REQUIRED_HEADERS = (HEADER_REASON, HEADER_DETAIL, HEADER_TOPIC, HEADER_PARTITION, HEADER_OFFSET)
 
 
 def headers(fault: Fault, *, topic: str, partition: int, offset: int) -> list[tuple[str, bytes]]:

@@ -16,6 +16,10 @@ from trueup_schemas.signal import Signal
 from trueup_schemas.trigger import Trigger
 from trueup_schemas.trigger_update import TriggerUpdate
 
+#: What names begin with, and how many partitions every topic has, where nobody says otherwise.
+DEFAULT_PREFIX = "trueup."
+DEFAULT_PARTITIONS = 4
+
 Retention = Literal["label_horizon", "kept", "compacted", "week"]
 
 

@@ -48,6 +48,14 @@ def test_the_year_comes_in_the_order_of_time(year: list[Prediction | Feedback]) 
     assert all(before.at <= after.at for before, after in pairwise(year))
 
 
+def test_at_one_instant_predictions_come_first_then_models_and_flights_by_name(replay: Replay) -> None:
+    """A fixed order, so that two runs put the same bytes on the topics."""
+    events = list(replay.events(date(2013, 7, 1), GUESSES))
+    order = [(e.at, isinstance(e, Feedback), e.model_id, e.prediction_id) for e in events]
+    assert order == sorted(order)
+    assert any(a.at == b.at and isinstance(a, Prediction) and isinstance(b, Feedback) for a, b in pairwise(events))
+
+
 def test_every_event_comes_exactly_once(year: list[Prediction | Feedback]) -> None:
     assert len({(type(event), event.model_id, event.prediction_id) for event in year}) == len(year)
 

@@ -1,10 +1,12 @@
 """What the tests of the SDK share: topics of their own on the live Kafka, and waiting for something to become true."""
 
+import gc
 import json
+import logging
 import time
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -31,6 +33,13 @@ class Topics:
         admin = KafkaAdminClient(bootstrap_servers=self.servers)
         try:
             admin.create_topics([NewTopic(self.prefix + name, PARTITIONS, 1) for name in names])
+        finally:
+            admin.close()
+
+    def exist(self, name: str) -> bool:
+        admin = KafkaAdminClient(bootstrap_servers=self.servers)
+        try:
+            return self.prefix + name in set(admin.list_topics())
         finally:
             admin.close()
 
@@ -88,6 +97,17 @@ def topics(stack: Stack) -> Topics:
 def make_topics() -> type[Topics]:
     """For a Kafka of the test's own."""
     return Topics
+
+
+@pytest.fixture
+def refused_sockets(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """kafka-python leaves a socket that was refused to the garbage collector, and log records can keep it longer.
+
+    For tests without Kafka, together with the mark `IGNORE_REFUSED_SOCKETS` of their file.
+    """
+    with caplog.at_level(logging.CRITICAL, logger="kafka"):
+        yield
+        gc.collect()
 
 
 Eventually = Callable[..., None]

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -258,6 +259,35 @@ def test_many_threads_lose_nothing_and_each_keeps_its_order(emitter: Emitter, pr
         assert [e["prediction"] for e in producer.events() if e["model_id"] == f"m{worker}"] == list(range(500))
 
 
+def test_a_signal_handler_may_emit_flush_and_close_in_the_middle_of_an_emit(
+    emitter: Emitter, producer: FakeProducer
+) -> None:
+    """The handler interrupts the main thread wherever it is, also where it holds the queue's lock."""
+    interrupted = 0
+
+    def handle(signum: int, frame: object) -> None:  # noqa: ARG001
+        nonlocal interrupted
+        interrupted += 1
+        emit(emitter, interrupted, model_id="from the handler")
+        emitter.flush(0.001)
+        if interrupted == 50:
+            emitter.close(5)
+
+    before = signal.signal(signal.SIGVTALRM, handle)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.001, 0.001)
+    try:
+        while interrupted < 60:
+            emit(emitter)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    counts = emitter.counts
+    assert is_settled(counts)
+    assert counts.pending == 0
+    assert len(producer.events()) == counts.delivered
+    assert sum(event["model_id"] == "from the handler" for event in producer.events()) in (49, 50)
+
+
 def test_a_forgotten_emitter_still_delivers_and_ends_its_thread(producer: FakeProducer, eventually: Eventually) -> None:
     emitter = Emitter("unused", limits=PATIENT, connect=lambda: producer)
     emit(emitter)
@@ -277,7 +307,7 @@ def test_losses_are_logged_once_a_minute_without_payload_or_message(
         emitter.close(5)
     messages = [record.getMessage() for record in caplog.records]
     assert len(messages) == 2  # The first loss, and the rest on closing.
-    assert messages[0].startswith("1 events were lost since the last report (Kafka did not take a record of")
+    assert messages[0].startswith("1 events were lost since the last report (Kafka did not take a record of trueup.")
     assert messages[1].startswith("19 events were lost")
     assert not any("4111" in message or "secret" in message for message in messages)
 

@@ -241,7 +241,7 @@ def test_an_update_that_is_not_delivered_raises_and_leaves_the_trigger_open(kafk
     with kafka.inbox() as inbox:
         (trigger,) = taken(inbox)
         kafka.away = True
-        with pytest.raises(UpdateNotDelivered, match="'succeeded' of trigger a did not reach topic .*Kafka is away"):
+        with pytest.raises(UpdateNotDelivered, match=r"'succeeded' of trigger a did not reach topic .*Kafka is away"):
             trigger.succeeded()
         kafka.away = False
         assert kafka.committed == 0

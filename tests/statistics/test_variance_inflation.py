@@ -118,11 +118,11 @@ def test_days_show_bursts_that_powers_of_two_cannot() -> None:
 
 def test_time_that_goes_back_counts_to_the_last_day() -> None:
     sample = DependentSample()
-    for at in (5.5 * SECONDS_PER_DAY, 2.0 * SECONDS_PER_DAY, 6.5 * SECONDS_PER_DAY):
-        sample.update(1.0, at)
+    for day in (5.5, 2.0, 6.5, 6.0):
+        sample.update(1.0, day * SECONDS_PER_DAY)
 
     assert (sample.first_at, sample.last_at) == (5.5 * SECONDS_PER_DAY, 6.5 * SECONDS_PER_DAY)
-    assert sample.snapshot()["days"] == [[2, 2.0], [1, 1.0]]
+    assert sample.snapshot()["days"] == [[2, 2.0], [2, 2.0]]
 
 
 def test_the_state_of_a_slow_model_stays_small() -> None:

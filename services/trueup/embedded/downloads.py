@@ -62,7 +62,7 @@ def cached(name: str, fetch: Fetch, *, what: str, say: Say) -> list[Path]:
                 kept.rename(folder)
     except FETCH_ERRORS as error:
         raise DownloadFailed(
-            f"{what} could not be downloaded into {cache}. Check the network (a proxy is taken from HTTPS_PROXY) and the "
+            f"{what} could not be downloaded into {cache}. Check the network (a proxy comes from HTTPS_PROXY) and the "
             "space on the disk, then start again; or set TRUEUP_CACHE to a copy of this folder from a machine where it "
             f"worked. The cause: {error or type(error).__name__}"
         ) from error

@@ -34,6 +34,8 @@ class LoopSettings:
     save_interval_seconds: float = 0.05
     #: Saving takes at most this share of the time: a save that costs 10 ms is followed by 40 ms without one.
     save_share: float = 0.2
+    #: The same while nothing waits to be taken.
+    idle_save_share: float = 0.5
     #: Records that may wait in one lane before its feeder has to.
     waiting_records: int = 20_000
     #: How long to wait before a lane that was taken away is claimed again.
@@ -199,15 +201,16 @@ class Loop:
         pace, now = self._pace[lane.partition], time.monotonic()
         if pace.dirty_since is not None and now - pace.dirty_since > self._settings.stuck_seconds:
             raise Unavailable(f"partition {lane.partition} could not save for {self._settings.stuck_seconds:.0f} s")
-        return lane.urgent or now - pace.saved_at >= self._gap(pace)
+        return lane.urgent or now - pace.saved_at >= self._gap(pace, idle=lane.idle)
 
-    def _gap(self, pace: _Pace) -> float:
-        share = self._settings.save_share
+    def _gap(self, pace: _Pace, *, idle: bool) -> float:
+        """How long to leave a lane unsaved: longer while there is work that a save would hold up."""
+        share = self._settings.idle_save_share if idle else self._settings.save_share
         return max(self._settings.save_interval_seconds, pace.cost * (1 - share) / share)
 
     def _next_due(self) -> float:
         waits = [
-            pace.saved_at + self._gap(pace) - time.monotonic()
+            pace.saved_at + self._gap(pace, idle=True) - time.monotonic()
             for pace in self._pace.values()
             if pace.dirty_since is not None
         ]

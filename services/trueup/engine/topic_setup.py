@@ -6,6 +6,7 @@ known of a model lies on the partition of its key, and its records would land on
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -258,11 +259,27 @@ def _found(admin: KafkaAdminClient, specs: Iterable[TopicSpec]) -> list[TopicSpe
 
 
 def _connect(bootstrap: str, security: Mapping[str, Any] | None) -> KafkaAdminClient:
+    """kafka-python leaves a socket and a thread behind where nobody listens: we knock at the ports first."""
+    settings = security or {}
+    servers = [server.strip() for server in bootstrap.split(",")]
+    if not settings.get("proxy_url"):
+        servers = [server for server in servers if _listens(server)]
+    if not servers:
+        raise Unavailable(f"Kafka at {bootstrap} does not answer")
     try:
-        return KafkaAdminClient(
-            bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS, **(security or {})
-        )
+        return KafkaAdminClient(bootstrap_servers=servers, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS, **settings)
     except KafkaConfigurationError as error:
         raise InvalidSettings(f"Kafka cannot be reached with these settings: {error}") from error
     except KafkaError as error:
         raise Unavailable(f"Kafka at {bootstrap} does not answer: {error}") from error
+
+
+def _listens(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=BOOTSTRAP_TIMEOUT_MS / 1000):
+            return True
+    except ValueError:
+        raise InvalidSettings(f"{server!r} is not host:port, as Kafka's address has to be") from None
+    except OSError:
+        return False

@@ -34,6 +34,8 @@ class Emitter:
 
     Times are aware datetimes or seconds since 1970, and default to now. Events of one topic and model arrive in the
     order in which they were emitted; an event may arrive twice after a broken connection (Trueup counts it once).
+    At the interpreter's exit what is pending is given two seconds; a process that leaves in another way (`os._exit`,
+    a child of `multiprocessing`) calls `flush` or `close` first.
 
     `security` is given to kafka-python as it is (`security_protocol`, `sasl_mechanism`, `ssl_cafile`, ...) and never
     logged. `compression` is `gzip`, or what kafka-python finds installed: `lz4`, `snappy`, `zstd`.

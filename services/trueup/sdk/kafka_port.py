@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
+from trueup.sdk.quiet_kafka import quieten
+
 #: The newest protocol spoken. Older brokers are found out on connecting; newer ones speak this one too.
 PROTOCOL_VERSION = (2, 8)
 
@@ -72,9 +74,11 @@ class KafkaPythonProducer:
     ) -> None:
         from kafka import KafkaProducer
 
+        quieten()
         request_timeout_ms = int(request_timeout.total_seconds() * 1_000)
         self._producer = KafkaProducer(
             bootstrap_servers=servers,
+            client_id="trueup-emitter",
             api_version=PROTOCOL_VERSION,
             enable_idempotence=False,
             acks="all",
@@ -82,6 +86,7 @@ class KafkaPythonProducer:
             request_timeout_ms=request_timeout_ms,
             delivery_timeout_ms=int(delivery_timeout.total_seconds() * 1_000),
             max_block_ms=request_timeout_ms,
+            retry_backoff_ms=250,
             reconnect_backoff_max_ms=min(2_000, request_timeout_ms),
             compression_type=compression,
             allow_auto_create_topics=False,  # It would come with the broker's number of partitions, not Trueup's.

@@ -15,8 +15,9 @@ class EmitterLimits:
 
     `max_pending_events` and `max_pending_bytes` bound what was offered and is not settled yet; beyond either, events
     are dropped. A record holds up to `max_batch_events` events and `max_batch_bytes` bytes; an event above
-    `max_batch_bytes` fails. An event waits up to `linger` for others to share its record. An event that Kafka has not
-    acknowledged `delivery_timeout` after it was picked up has failed.
+    `max_batch_bytes` fails. An event waits up to `linger` for others to share its record. It has
+    failed when it could not be handed to a producer within `delivery_timeout`, or, once that was done, was not
+    acknowledged within as long again. A producer without a word for twice as long is replaced.
 
     Raises:
         ValueError: a bound that is not positive, a batch that Kafka would refuse, or a delivery timeout below the

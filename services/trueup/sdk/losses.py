@@ -30,10 +30,12 @@ class LossReport:
         lost = counts.dropped + counts.failed
         if (lost == self._reported and not self._problem) or (now < self._silent_until and not last):
             return
+        lost_now = lost - self._reported
         log.warning(
-            "%d events were lost since the last report (%s). "
-            "Of %d offered, %d were delivered, %d dropped, %d failed, and %d are pending",
-            lost - self._reported,
+            "%s (%s). Of %d events offered, %d were delivered, %d dropped, %d failed, and %d are pending",
+            f"{lost_now} events were lost since the last report"
+            if lost_now
+            else "Events cannot be delivered at present",
             self._problem or self._outbox.last_loss,
             counts.offered,
             counts.delivered,

@@ -118,6 +118,8 @@ class TriggerInbox:
     def poll(self, timeout: float = 0.0) -> ReceivedTrigger | None:
         """The next trigger, or None where there is none within `timeout` seconds, or after `stop`.
 
+        Connecting, at first and after Kafka was away, may take some seconds beyond `timeout`.
+
         Raises:
             ValueError: kafka-python does not know a setting in `security`.
         """
@@ -136,7 +138,10 @@ class TriggerInbox:
         return None
 
     def stop(self) -> None:
-        """End the iteration, within about half a second. For another thread, or a signal handler."""
+        """End the iteration soon: within half a second, or some seconds while Kafka is away.
+
+        For another thread, or a signal handler.
+        """
         self._stopped = True
 
     def close(self) -> None:

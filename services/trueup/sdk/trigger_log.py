@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from trueup.sdk.kafka_port import PROTOCOL_VERSION, Servers, secured
+from trueup.sdk.quiet_kafka import quieten
 
-#: Waiting for the network, where the caller named no time of its own.
+#: Waiting for Kafka when it is not known whether it is there, and once it was.
+CONNECT_MS = 3_000
 NETWORK_MS = 5_000
 
 
@@ -53,13 +55,14 @@ class TriggerLog(Protocol):
 
 
 class KafkaTriggerLog:
-    """`TriggerLog` on kafka-python. Building it waits up to `NETWORK_MS` for Kafka."""
+    """`TriggerLog` on kafka-python. Building it waits up to `CONNECT_MS` for Kafka to be there."""
 
     def __init__(
         self, servers: Servers, *, group_id: str, triggers: str, updates: str, security: Mapping[str, Any]
     ) -> None:
         from kafka import KafkaConsumer
 
+        quieten()
         self._triggers = triggers
         self._updates = updates
         self._consumer = KafkaConsumer(
@@ -119,22 +122,23 @@ class KafkaTriggerLog:
         from kafka.errors import KafkaError
 
         try:
-            self._consumer.bootstrap(timeout_ms=NETWORK_MS)
             triggers, updates = self._partitions_of(self._triggers), self._partitions_of(self._updates)
             self._consumer.assign([*triggers, *updates])
             self._consumer.pause(*triggers)
             self._consumer.seek_to_beginning(*updates)
             self._to_catch_up = self._consumer.end_offsets(updates, timeout_ms=NETWORK_MS)
         except KafkaError as error:
-            raise TriggerLogUnavailable(f"Kafka cannot be reached ({type(error).__name__})") from error
+            raise TriggerLogUnavailable(
+                f"{self._triggers} and {self._updates} cannot be read ({type(error).__name__}): is Kafka up, "
+                "and were the topics created (`trueup topics create`)?"
+            ) from error
 
     def _partitions_of(self, topic: str) -> list[Any]:
         from kafka import TopicPartition
 
-        partitions = self._consumer.partitions_for_topic(topic)
-        if not partitions:
-            raise TriggerLogUnavailable(f"topic {topic} does not exist: create it with `trueup topics create`")
-        return [TopicPartition(topic, partition) for partition in sorted(partitions)]
+        # Of the calls that wait for Kafka only this one keeps to its time while there has been no connection at all.
+        self._consumer.end_offsets([TopicPartition(topic, 0)], timeout_ms=CONNECT_MS)
+        return [TopicPartition(topic, partition) for partition in sorted(self._consumer.partitions_for_topic(topic))]
 
     def _go_on_when_caught_up(self) -> None:
         """Read triggers only once the updates are read that say which of them are finished."""

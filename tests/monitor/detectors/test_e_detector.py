@@ -3,7 +3,7 @@ import math
 import random
 from collections.abc import Iterable
 from itertools import pairwise
-from statistics import fmean, median, stdev
+from statistics import fmean, median, stdev, variance
 from typing import Any
 
 import msgpack
@@ -14,6 +14,7 @@ from river.base import DriftAndWarningDetector
 
 from trueup.monitor.detectors import e_detector
 from trueup.monitor.detectors.e_detector import EDetector, EDetectorConfig, Reference
+from trueup.statistics.intervals import mean_upper_bound
 
 DAY = 86_400.0
 
@@ -83,10 +84,11 @@ class TestLearning:
     def test_losses_between_zero_and_one_are_learned_too(self) -> None:
         rng = random.Random(4)
         detector = EDetector(EDetectorConfig(min_labels=5_000))
-        alarms(detector, (rng.betavariate(2, 18) for _ in range(5_000)))
+        losses = [rng.betavariate(2, 18) for _ in range(5_000)]
+        alarms(detector, losses)
 
         assert detector.reference is not None
-        assert 0.11 < detector.reference.m < 0.125
+        assert detector.reference.m == pytest.approx(mean_upper_bound(fmean(losses), variance(losses), 5_000) + 0.01)
 
     def test_spends_no_budget(self) -> None:
         detector = EDetector(EDetectorConfig(min_labels=300))
@@ -209,6 +211,18 @@ class TestAfterAnAlarm:
             detector.update(1.0)
 
         assert (detector.state, detector.labels_needed, detector.evidence) == ("learning", 2_000, 0.0)
+
+    def test_nothing_else_is_left_of_what_was(self) -> None:
+        detector = EDetector(HASTY)
+        while detector.evidence < 0.2:
+            detector.update(float(detector.state == "watching"), at=1e9 + detector.labels_needed * DAY)
+
+        detector.relearn()
+        detector.update(0.0, at=2e9)
+
+        fresh = EDetector(HASTY, inflation=detector.inflation)
+        fresh.update(0.0, at=2e9)
+        assert detector.snapshot() == fresh.snapshot()
 
     def test_storms_once_met_are_remembered(self) -> None:
         detector = EDetector(EDetectorConfig(min_labels=1_000))

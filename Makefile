@@ -1,0 +1,53 @@
+# `make help` lists the targets. Python 3.11 or newer and make are all that has to be there.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   ?=
+BENCH  ?= all
+TESTS  ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup fmt check test demo bench generate lock tools clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## Make the environment in .venv
+
+$(VENV)/.ready: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	@echo "Making the environment in $(VENV) (about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+fmt: setup ## Format the code
+	$(BIN)/ruff check --fix --quiet --select I .
+	$(BIN)/ruff format .
+
+check: setup ## Lint, types, layers, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m trueup_schemas.generate --check
+
+test: setup ## All tests, on the embedded Kafka and Redis (TESTS="-k name" for some)
+	$(BIN)/pytest $(TESTS)
+
+demo: setup ## A year of flights in a few minutes (DEMO="--exit --report out.json")
+	@$(BIN)/trueup demo $(DEMO)
+
+bench: setup ## Benchmarks (BENCH=name for one)
+	$(BIN)/python -m benchmarks $(BENCH)
+
+generate: setup ## Write the JSON Schemas and the AsyncAPI document
+	$(BIN)/python -m trueup_schemas.generate
+
+lock: setup ## Pin every dependency anew in requirements.lock
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-trusted-host \
+		--no-header --upgrade --output-file requirements.lock pyproject.toml
+
+clean: ## Remove the environment and all data of the demo
+	rm -rf $(VENV) .trueup
