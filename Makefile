@@ -46,8 +46,9 @@ generate: setup ## Write the JSON Schemas and the AsyncAPI document
 
 lock: setup ## Pin every dependency anew in requirements.lock
 	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-trusted-host \
-		--no-header --upgrade --output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--no-header --no-annotate --upgrade --output-file requirements.lock pyproject.toml
+	@sed -i.old '/^trueup @/d' requirements.lock && rm requirements.lock.old
 
 clean: ## Remove the environment and all data of the demo
 	rm -rf $(VENV) .trueup

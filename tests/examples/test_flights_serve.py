@@ -238,7 +238,7 @@ def test_a_day_that_is_dropped_ends_the_demo(replay: Replay, models_folder: Path
     with (
         topics.emitter(limits) as emitter,
         ServedFile(tmp_path / "served.csv") as served,
-        pytest.raises(Undelivered, match=r"the events of 2013-02-01: \d+ events were dropped"),
+        pytest.raises(Undelivered, match=r"the predictions of 2013-02-01: \d+ events were dropped"),
     ):
         serve(
             emitter,
