@@ -147,6 +147,12 @@ def test_a_batch_of_too_many_events_is_one_fault_not_a_flood_of_them() -> None:
     assert [fault.reason for fault in CODEC.decode(value).faults] == [DeadLetterReason.TOO_LARGE]
 
 
+def test_a_batch_of_too_many_good_events_is_refused_as_well() -> None:
+    value = b"[" + b",".join([GOOD] * (MAX_BATCH_EVENTS + 1)) + b"]"
+    codec = Codec(PREDICTIONS, max_record_bytes=len(value))
+    assert [fault.reason for fault in codec.decode(value).faults] == [DeadLetterReason.TOO_LARGE]
+
+
 def test_an_empty_batch_holds_no_event_and_no_fault() -> None:
     decoded = CODEC.decode(b" [ ] ")
     assert (decoded.events, decoded.faults) == ([], [])

@@ -36,13 +36,6 @@ class Topics:
         finally:
             admin.close()
 
-    def exist(self, name: str) -> bool:
-        admin = KafkaAdminClient(bootstrap_servers=self.servers)
-        try:
-            return self.prefix + name in set(admin.list_topics())
-        finally:
-            admin.close()
-
     def records(self, name: str) -> list[Any]:
         """Every record of a topic, partition by partition."""
         consumer = KafkaConsumer(bootstrap_servers=self.servers, enable_auto_commit=False)

@@ -215,9 +215,12 @@ def test_a_producer_that_went_silent_is_replaced_and_its_late_word_is_not_counte
         emit(emitter, 1)
         eventually(lambda: emitter.counts.failed == 1)
         assert silent.closed.is_set()
+        healthy.mood = "keep silent"
         emit(emitter, 2)
-        assert emitter.flush(5)
+        eventually(lambda: len(healthy.silent) == 1)
         silent.silent[0](None)
+        assert emitter.counts == Counts(offered=2, failed=1, pending=1)
+        healthy.silent[0](None)
         assert emitter.counts == Counts(offered=2, delivered=1, failed=1)
 
 

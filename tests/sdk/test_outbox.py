@@ -1,5 +1,6 @@
 """Every event is counted exactly once, and never more are held than agreed."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,12 +33,16 @@ def test_events_beyond_the_bound_in_bytes_are_dropped() -> None:
     assert box.counts == Counts(offered=2, dropped=1, pending=1)
 
 
-def test_settling_makes_room_again() -> None:
-    box = outbox(max_events=1)
-    box.offer(ONE)
-    box.settle(events=len(take(box)), size_bytes=size_bytes(ONE), error=None)
-    box.offer(ONE)
-    assert box.counts == Counts(offered=2, delivered=1, pending=1)
+@pytest.mark.parametrize("error", [None, "broken"])
+@pytest.mark.parametrize("bounds", [{"max_events": 1}, {"max_bytes": size_bytes(ONE)}])
+def test_settling_makes_room_again(bounds: dict[str, int], error: str | None) -> None:
+    box = outbox(**bounds)
+    for _ in range(3):
+        box.offer(ONE)
+        box.offer(ONE)
+        box.settle(events=len(take(box)), size_bytes=size_bytes(ONE), error=error)
+    counts = box.counts
+    assert (counts.offered, counts.delivered + counts.failed, counts.dropped) == (6, 3, 3)
 
 
 def test_giving_up_fails_what_is_pending_and_later_words_change_nothing() -> None:

@@ -30,7 +30,7 @@ class Cohorts:
 
     def __init__(self, keep_days: int) -> None:
         self._days: dict[int, Cohort] = {}
-        self._changed: set[str] = set()
+        self._changed: set[int] = set()
         self._keep_days = keep_days
 
     def predicted(self, predicted_at: float) -> None:
@@ -50,15 +50,16 @@ class Cohorts:
         cohort = self._days.get(day)
         if cohort is None:
             cohort = self._days[day] = Cohort()
-            for old in [known for known in self._days if known <= max(self._days) - self._keep_days]:
-                self._changed.add(_month(old))
+            oldest = max(self._days) - self._keep_days
+            for old in [known for known in self._days if known <= oldest]:
+                self._changed.add(old)
                 del self._days[old]
-        self._changed.add(_month(day))
+        self._changed.add(day)
         return cohort
 
     def changes(self) -> dict[str, list[Any] | None]:
         """Month -> its cohorts as plain values (None: nothing left), for those changed since the last call."""
-        changed, self._changed = self._changed, set()
+        changed, self._changed = {_month(day) for day in self._changed}, set()
         months: dict[str, list[Any] | None] = dict.fromkeys(sorted(changed))
         for day, cohort in sorted(self._days.items()):
             month = _month(day)

@@ -26,7 +26,8 @@ class TrainingIndex:
         known = self._hours.get(hour)
         if known is None:
             self._hours[hour] = [1, prediction_offset, feedback_offset]
-            for old in [key for key in self._hours if key <= max(self._hours) - self._keep_hours]:
+            oldest = max(self._hours) - self._keep_hours
+            for old in [key for key in self._hours if key <= oldest]:
                 del self._hours[old]
         else:
             known[0] += 1

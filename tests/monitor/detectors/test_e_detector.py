@@ -214,7 +214,7 @@ class TestAfterAnAlarm:
 
     def test_nothing_else_is_left_of_what_was(self) -> None:
         detector = EDetector(HASTY)
-        for hour, x in enumerate(errors(0.1, 20) + [1.0, 1.0]):
+        for hour, x in enumerate([*errors(0.1, 20), 1.0, 1.0]):
             detector.update(x, at=1e9 + hour * 3_600.0)
         assert detector.evidence > 0.0
 
