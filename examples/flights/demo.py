@@ -9,7 +9,6 @@ The next day begins when the last one is dealt with, a training included: so the
 machine is, and two runs tell the same one.
 """
 
-import json
 import logging
 import shutil
 import sys

@@ -16,6 +16,8 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from flights.data import FEBRUARY
+
 FeatureValue = str | int | float | bool | None
 """A feature as an event carries it; None where it is not known."""
 
@@ -146,7 +148,7 @@ def train_first(model_id: str, flights: pd.DataFrame) -> TrainedModel:
 def january(model_id: str, flights: pd.DataFrame) -> Iterator[Example]:
     """The examples that the flights scheduled in January 2013 make, as the topics would have told them."""
     recipe = RECIPES[model_id]
-    rows = flights[(flights["scheduled_at"] < "2013-02-01") & flights[recipe.target].notna()]
+    rows = flights[(flights["scheduled_at"] < FEBRUARY) & flights[recipe.target].notna()]
     columns = plain_columns(rows, recipe.features)
     for prediction_id, actual, *values in zip(rows["flight_id"], rows[recipe.target], *columns.values(), strict=True):
         yield Example(prediction_id, dict(zip(columns, values, strict=True)), actual)

@@ -35,8 +35,8 @@ def run(inbox: Iterable[ReceivedTrigger], read: ReadRanges, emitter: Emitter, mo
 def retrain(trigger: ReceivedTrigger, read: ReadRanges, emitter: Emitter, models_folder: Path) -> str | None:
     """Carry out one trigger; return the new version, or None where the trigger's data does not allow to train.
 
-    The new version is deployed as of the end of the trigger's data: the last moment the pipeline knows of, in the time
-    of the events, which in a replay is not the time on the wall.
+    The new version is deployed as of the moment of the request, in the time of the events, which in a replay is not
+    the time on the wall.
 
     Raises:
         Undelivered, UpdateNotDelivered: Kafka does not take the deployment or a report; the trigger stays open.
@@ -54,7 +54,7 @@ def retrain(trigger: ReceivedTrigger, read: ReadRanges, emitter: Emitter, models
         model_id=trigger.model_id,
         model_version=version,
         role="champion",
-        deployed_at=dataset.to_time,
+        deployed_at=trigger.requested_at or dataset.to_time,
         trigger_id=trigger.id,
     )
     deliver(emitter, f"the deployment of {trigger.model_id} {version}")

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from flights.data import FEBRUARY
 from flights.models import FLIGHT_TIME, LATE_ARRIVAL, RECIPES, FeatureValue, Model, plain_columns
 
-FIRST_DAY = date(2013, 2, 1)
+FIRST_DAY = FEBRUARY.date()
 DAY_SECONDS = 86_400
 
 PREDICTED_AT = {FLIGHT_TIME: "takeoff_at", LATE_ARRIVAL: "scheduled_at"}
@@ -59,7 +60,7 @@ class Replay:
 
     def __init__(self, flights: pd.DataFrame) -> None:
         """Take the table that `data.load_flights` returns."""
-        self._flights = flights[flights["scheduled_at"] >= pd.Timestamp(FIRST_DAY, tz="UTC")].reset_index(drop=True)
+        self._flights = flights[flights["scheduled_at"] >= FEBRUARY].reset_index(drop=True)
         times = {name: _epoch_seconds(self._flights[name]) for name in ("scheduled_at", "takeoff_at", "landing_at")}
         self._rows = {name: _rows_by_day(at) for name, at in times.items()}
         self._times = times

@@ -60,7 +60,7 @@ class Story:
                 labelled = (trigger["dataset"] or {}).get("labelled", 0)
                 what = f"{trigger['action']} {trigger['model_id']} on {labelled:,} labels: {trigger['status']}{result}"
                 found.append((trigger["requested_at"], "bold cyan", what))
-        return sorted(found)
+        return sorted(found, key=lambda told: told[0])
 
     def _first(self, subject: str, state: str) -> bool:
         if (subject, state) in self._told:

@@ -184,7 +184,7 @@ class AlerterStep:
         return alert
 
     def _resolve(self, model: Model, alert: Alert, at: float, why: Reason) -> None:
-        resolved = alert_life.resolve(alert, at, why)
+        resolved = alert_life.resolve(alert, max(at, alert.updated_at), why)
         model.alerts[alert.alert_id] = resolved
         model.calm_since.pop(alert.alert_id, None)
         self._outputs.alert(resolved)

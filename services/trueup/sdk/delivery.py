@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from trueup.sdk.kafka_port import InvalidSecurity, NotNow, Producer
+from trueup.sdk.kafka_port import NotNow, Producer, named
 from trueup.sdk.limits import EmitterLimits
 from trueup.sdk.losses import LossReport
 from trueup.sdk.outbox import Event, Outbox, size_bytes
@@ -188,8 +188,3 @@ class Delivery:
             producer.close(CLOSE_S)
         while self._in_flight:
             self._done(next(iter(self._in_flight)), TimeoutError())
-
-
-def named(error: BaseException) -> str:
-    """What may be logged of an error: its type, since messages of others can hold payloads or passwords."""
-    return str(error) if isinstance(error, InvalidSecurity) else type(error).__name__

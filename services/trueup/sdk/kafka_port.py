@@ -60,6 +60,11 @@ def secured(security: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
     return dict(security)
 
 
+def named(error: BaseException) -> str:
+    """What may be logged of an error: its type, since messages of others can hold payloads or passwords."""
+    return str(error) if isinstance(error, InvalidSecurity) else type(error).__name__
+
+
 class KafkaPythonProducer:
     """`Producer` on kafka-python. Connects in the background; building it does not wait for Kafka."""
 

@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from trueup.sdk.delivery import named
 from trueup.sdk.encoding import LONGEST_TEXT
-from trueup.sdk.kafka_port import InvalidSecurity, KafkaPythonProducer, NotNow, Producer, Servers
+from trueup.sdk.kafka_port import InvalidSecurity, KafkaPythonProducer, NotNow, Producer, Servers, named
 from trueup.sdk.received_trigger import (
     FINAL,
     AlreadyFinished,
