@@ -5,18 +5,19 @@ Replaying the input topics in the order of the journal gives the same bytes agai
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
 
 class ChunkTaken(TypedDict):
-    """Records `[from_offset, to_offset)` of one topic were processed, as one chunk."""
+    """Records `[from_offset, to_offset)` of one topic were processed, as one chunk; `apart`: event by event."""
 
     type: Literal["chunk"]
     topic: str
     from_offset: int
     to_offset: int
+    apart: NotRequired[bool]
 
 
 class TickTaken(TypedDict):

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from typing import Any
 
 import msgpack
+from river.drift import PageHinkley
 
 from trueup.errors import UnknownSnapshot
 
@@ -35,7 +36,7 @@ _METHODS = frozenset({"_test_increase", "_test_decrease", "_test_both"})
 
 def _method(owner: Any, name: str) -> Any:
     """In place of getattr, which would lead from any object to everything."""
-    if type(owner).__name__ != "PageHinkley" or name not in _METHODS:
+    if type(owner) is not PageHinkley or name not in _METHODS:
         raise UnknownSnapshot(
             f"the saved state asks for {type(owner).__name__}.{name}, which is not on the closed list"
         )
@@ -80,15 +81,18 @@ def pack_river(detector: Any) -> bytes:
     return pickle.dumps(detector, protocol=5)
 
 
-def unpack_river(raw: bytes) -> Any:
-    """The detector again; continues exactly where it was.
+def unpack_river(raw: bytes, kind: type) -> Any:
+    """The detector of this kind again; continues exactly where it was.
 
     Raises:
-        UnknownSnapshot: the bytes name anything that is not on the closed list, or are no pickle.
+        UnknownSnapshot: the bytes name anything that is not on the closed list, or hold no such detector.
     """
     try:
-        return _ClosedUnpickler(io.BytesIO(raw)).load()
+        detector = _ClosedUnpickler(io.BytesIO(raw)).load()
     except UnknownSnapshot:
         raise
-    except (pickle.UnpicklingError, EOFError, AttributeError, IndexError, ValueError, TypeError, ImportError) as error:
-        raise UnknownSnapshot(f"a saved detector cannot be read: {error}") from error
+    except Exception as error:  # damaged bytes make pickle raise nearly anything
+        raise UnknownSnapshot(f"a saved {kind.__name__} cannot be read: {error}") from error
+    if type(detector) is not kind:
+        raise UnknownSnapshot(f"a {type(detector).__name__} is saved where a {kind.__name__} should be")
+    return detector

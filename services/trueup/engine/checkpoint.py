@@ -22,10 +22,13 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """One atomic write. `base` are the offsets that must still stand; a value of None deletes its field."""
+    """One atomic write. `base` and `saves` must still stand; a value of None deletes its field."""
 
     epoch: int
+    #: The next offsets, as they were read or saved last.
     base: Mapping[str, int]
+    #: How many saves there were before this one. Without it a save of nothing but ticks would leave no trace in `base`.
+    saves: int
     offsets: Mapping[str, int]
     sections: Mapping[str, bytes | None] = field(default_factory=dict)
     views: Mapping[str, bytes | None] = field(default_factory=dict)
@@ -46,7 +49,7 @@ class Checkpoint(Protocol):
         """
 
     async def save(self, partition: int, save: Save) -> None:
-        """Write all of `save`, if its epoch and base offsets still stand.
+        """Write all of `save`, if its epoch, number and base offsets still stand.
 
         Raises:
             StaleWriter: another worker claimed the partition; nothing was written.

@@ -24,9 +24,10 @@ class Journal:
 
     taken: list[dict[str, Any]] = field(default_factory=list)
 
-    def chunk(self, topic: str, from_offset: int, to_offset: int) -> None:
-        """Records `[from_offset, to_offset)` of a topic were taken as one chunk."""
-        self.taken.append({"type": "chunk", "topic": topic, "from_offset": from_offset, "to_offset": to_offset})
+    def chunk(self, topic: str, from_offset: int, to_offset: int, *, apart: bool = False) -> None:
+        """Records `[from_offset, to_offset)` of a topic were taken as one chunk; `apart`: event by event."""
+        note = {"type": "chunk", "topic": topic, "from_offset": from_offset, "to_offset": to_offset}
+        self.taken.append({**note, "apart": True} if apart else note)
 
     def tick(self, now: float) -> None:
         """The step was told the time."""

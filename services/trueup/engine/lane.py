@@ -13,7 +13,8 @@ from __future__ import annotations
 import logging
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Protocol
 
 import orjson
@@ -21,21 +22,22 @@ import orjson
 from trueup import snapshots
 from trueup.engine import outbox
 from trueup.engine.checkpoint import Claimed, Save
+from trueup.engine.isolation import Failure, Place, Taken, isolate
 from trueup.engine.journal import Build, Journal
 from trueup.engine.partitioner import partition_for
 from trueup.engine.records import Chunk, Record
-from trueup.step import Arrival, Output, RestoreStep, Step
+from trueup.errors import StaleWriter, Unavailable
+from trueup.step import Arrival, Effects, Output, RestoreStep, Step
 from trueup_schemas import dead_letter
 from trueup_schemas.codec import Decoded
 from trueup_schemas.dead_letter import DeadLetterReason, Fault
+from trueup_schemas.json_slices import array_elements
 
 log = logging.getLogger(__name__)
 
 #: The section and the view in which the engine keeps what it counts itself.
 ENGINE = "engine"
 ENGINE_VERSION = 1
-#: Topic, offset and index in the batch: where an event stands.
-Place = tuple[str, int, int]
 #: Model ids of which a lane remembers that they belong here.
 ROUTES_KEPT = 10_000
 
@@ -71,28 +73,6 @@ class LaneSetup:
     prefix: str = "trueup."
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """One input as it was given to the step, kept until it is saved."""
-
-    topic: str
-    arrivals: list[Arrival]
-    #: None: a tick, of `now`.
-    chunk: Chunk | None
-    now: float = 0.0
-
-    def without(self, skips: set[Place]) -> _Taken:
-        """The same input, with some events left out."""
-        if not skips or self.chunk is None:
-            return self
-        kept = [event for event in self.arrivals if (self.topic, event.offset, event.place) not in skips]
-        return replace(self, arrivals=kept)
-
-    def singly(self) -> list[_Taken]:
-        """The same input, an event at a time."""
-        return [replace(self, arrivals=[arrival]) for arrival in self.arrivals] if self.chunk else [self]
-
-
 class StepFailed(Exception):
     """The step raised; the lane has to be isolated before it goes on."""
 
@@ -104,7 +84,6 @@ class Lane:
         self.partition = partition
         self.setup = setup
         self.epoch = claimed.epoch
-        self.offsets: dict[str, int] = dict(claimed.offsets)
         self.waiting_records = 0
         self._waiting: dict[str, deque[Chunk]] = {topic: deque() for topic in setup.feeds}
         self._routes: dict[str, bool] = {}
@@ -113,6 +92,7 @@ class Lane:
 
     def _start(self, claimed: Claimed) -> None:
         """From the saved sections, with nothing taken since."""
+        self.offsets: dict[str, int] = dict(claimed.offsets)
         self._base: dict[str, int] = dict(claimed.offsets)
         sections = dict(claimed.sections)
         engine = sections.pop(ENGINE, None)
@@ -126,9 +106,10 @@ class Lane:
         self._clear()
 
     def _clear(self) -> None:
-        self._journal = Journal()
-        self._taken: list[_Taken] = []
+        self._taken: list[Taken] = []
+        self._skipped: list[Place] = []
         self._letters: list[Output] = []
+        self._cut_failed = False
 
     # -- input ------------------------------------------------------------------------------------------------------
 
@@ -182,9 +163,9 @@ class Lane:
         chunk = min(heads, key=lambda head: head.records[0].timestamp)
         self._waiting[chunk.topic].popleft()
         self.waiting_records -= len(chunk.records)
-        arrivals = self._decode(chunk)
-        self.offsets[chunk.topic] = chunk.next_offset
-        self._give(_Taken(chunk.topic, arrivals, chunk))
+        self._give(Taken(chunk.topic, self._decode(chunk), chunk))
+        if (now := self._due_by_stream()) is not None:
+            self._give(Taken("", [], None, now))
         return True
 
     def tick(self, now: float) -> None:
@@ -193,38 +174,33 @@ class Lane:
         Raises:
             StepFailed: the step raised; call `isolate`.
         """
-        if now - self._last_tick < self.setup.tick_seconds:
-            return
-        self._give(_Taken("", [], None, now))
+        if now - self._last_tick >= self.setup.tick_seconds:
+            self._give(Taken("", [], None, now))
 
-    def _give(self, taken: _Taken) -> None:
-        self._taken.append(taken)
+    def _give(self, item: Taken) -> None:
+        self._taken.append(item)
         try:
-            self._apply(taken)
+            self._apply(item)
+        except (Unavailable, MemoryError):
+            raise
         except Exception as error:  # design 4.3: whatever a step raises is turned into one dead letter
-            log.exception("partition %d: the step failed on %s", self.partition, taken.topic or "a tick")
+            log.exception("partition %d: the step failed on %s", self.partition, item.topic or "a tick")
             raise StepFailed(repr(error)) from error
 
-    def _apply(self, taken: _Taken) -> None:
-        if taken.chunk is None:
-            self._journal.tick(taken.now)
-            self._last_tick = taken.now
-            self._step.tick(taken.now)
+    def _apply(self, item: Taken) -> None:
+        if item.chunk is None:
+            self._last_tick = item.now
+            if not item.dropped:
+                self._step.tick(item.now)
             return
-        self._journal.chunk(taken.topic, taken.chunk.first_offset, taken.chunk.next_offset)
-        if taken.arrivals:
-            self._step.take(taken.topic, taken.arrivals, self._positions(taken.chunk))
-        if self.setup.clock == "stream":
-            self._tick_by_stream()
+        self.offsets[item.topic] = item.chunk.next_offset
+        if item.arrivals:
+            self._step.take(item.topic, item.arrivals, dict(self.offsets))
 
-    def _positions(self, chunk: Chunk) -> Mapping[str, int]:
-        return {**self.offsets, chunk.topic: chunk.next_offset}
-
-    def _tick_by_stream(self) -> None:
-        now = self._step.event_time
-        if now is not None and now - self._last_tick >= self.setup.tick_seconds:
-            self._last_tick = now
-            self._step.tick(now)
+    def _due_by_stream(self) -> float | None:
+        """The time to tell the step, where the data drives the clock and has moved it far enough."""
+        now = self._step.event_time if self.setup.clock == "stream" else None
+        return now if now is not None and now - self._last_tick >= self.setup.tick_seconds else None
 
     # -- decoding ---------------------------------------------------------------------------------------------------
 
@@ -234,13 +210,15 @@ class Lane:
         arrivals: list[Arrival] = []
         for record in chunk.records:
             decoded = decode(record.value)
+            # All events of a record are of one model, so the first one says where they belong.
+            key = decoded.events[0][1].get(routed_by) if decoded.events else None
+            if not self._belongs_here(key):
+                self._dead_letter(chunk, record, self._misrouted(record, routed_by, str(key)))
+                continue
             for fault in decoded.faults:
                 self._dead_letter(chunk, record, fault)
             for index, event in decoded.events:
-                if self._belongs_here(event.get(routed_by)):
-                    arrivals.append(Arrival(record.offset, index, record.timestamp, event))
-                else:
-                    self._dead_letter(chunk, record, self._misrouted(record, index, routed_by, event[routed_by]))
+                arrivals.append(Arrival(record.offset, index, record.timestamp, event))
         return arrivals
 
     def _belongs_here(self, key: str | None) -> bool:
@@ -254,13 +232,13 @@ class Lane:
             self._routes[key] = belongs
         return belongs
 
-    def _misrouted(self, record: Record, index: int, routed_by: str, key: str) -> Fault:
+    def _misrouted(self, record: Record, routed_by: str, key: str) -> Fault:
         right = partition_for(key.encode(), self.setup.partitions)
         detail = (
             f"{routed_by} {key!r} belongs on partition {right}, not {self.partition}: key the record by {routed_by} "
             "and use the murmur2 partitioner (librdkafka: partitioner=murmur2_random)"
         )
-        return Fault(DeadLetterReason.MISROUTED, detail, record.value or b"", index)
+        return Fault(DeadLetterReason.MISROUTED, detail, record.value or b"")
 
     def _dead_letter(self, chunk: Chunk, record: Record, fault: Fault) -> None:
         self._counts[fault.reason.value] += 1
@@ -274,67 +252,69 @@ class Lane:
     def isolate(self, claimed: Claimed) -> None:
         """Go back to the saved state and take everything since again, without what makes the step raise.
 
-        First chunk by chunk; the chunk that raises is then taken event by event to find the one at fault.
+        Raises:
+            StaleWriter: the state was saved by someone else since this lane read it: drop the lane.
         """
-        taken, letters, counts = self._taken, self._letters, Counter(self._counts)
-        skips: set[Place] = set()
-        singly: int | None = None
+        if claimed.saves != self._saves or claimed.offsets != self._base:
+            raise StaleWriter(f"partition {self.partition} was saved by another worker")
+        letters, counts, skipped = self._letters, self._counts, self._skipped
+        attempt = partial(self._attempt, claimed, cutting=self._cut_failed)
+        taken, culprits = isolate(self._taken, attempt)
+        while (now := self._due_by_stream()) is not None:
+            taken, more = isolate([*taken, Taken("", [], None, now)], attempt)
+            culprits += more
         self.epoch = claimed.epoch
-        while True:
-            self._start(claimed)
-            failed = self._replay(taken, skips, singly)
-            if failed is None:
-                break
-            at, culprits = failed
-            if taken[at].chunk is None:
-                del taken[at]
-            elif singly == at or len(culprits) == 1:
-                skips.update(culprits)
-                singly = None
-            else:
-                singly = at
         self._taken, self._letters, self._counts = taken, letters, counts
-        for place in sorted(skips):
+        self._skipped = skipped + culprits
+        for place in culprits:
             self._bury(place)
 
-    def _replay(self, taken: Sequence[_Taken], skips: set[Place], singly: int | None) -> tuple[int, list[Place]] | None:
-        """Take `taken` again without `skips`; where the step raised: which item, and the events it was given."""
-        for topic, offset, index in sorted(skips):
-            self._journal.skip(topic, offset, index)
-        for at, item in enumerate(taken):
-            kept = item.without(skips)
-            for part in kept.singly() if at == singly else [kept]:
-                try:
+    def _attempt(self, claimed: Claimed, taken: Sequence[Taken], *, cutting: bool) -> Failure | None:
+        """Take it all from the saved state on; `cutting`: see first whether it can be cut."""
+        self._start(claimed)
+        at, part = 0, None
+        try:
+            for at, item in enumerate(taken):
+                for part in item.parts():
                     self._apply(part)
-                except Exception as error:  # design 4.3, as in `_give`
-                    places = [(part.topic, arrival.offset, arrival.place) for arrival in part.arrivals]
-                    log.error("partition %d: the step raised %r on %s", self.partition, error, places[:3] or "a tick")
-                    return at, places
-        return None
+            if cutting:
+                at, part = len(taken), None
+                self._step.effects()
+        except (Unavailable, MemoryError):
+            raise
+        except Exception as error:  # design 4.3, as in `_give`
+            places = [] if part is None else part.places
+            log.error("partition %d: the step raised %r on %s", self.partition, error, places[:3] or "a tick or a cut")
+            return Failure(at, places)
+        # A cut takes the effects out of the step: they are made once more.
+        return self._attempt(claimed, taken, cutting=False) if cutting else None
 
     def _bury(self, place: Place) -> None:
         """Make the event at this place, which the step could not take, a dead letter."""
         topic, offset, index = place
-        for item in self._taken:
-            if item.chunk is None or item.topic != topic:
-                continue
-            for record in item.chunk.records:
-                if record.offset == offset:
-                    fault = Fault(DeadLetterReason.STEP_FAILED, "the step raised on it", record.value or b"", index)
-                    self._dead_letter(item.chunk, record, fault)
-                    return
+        chunks = [item.chunk for item in self._taken if item.chunk is not None and item.topic == topic]
+        chunk, record = next((c, record) for c in chunks for record in c.records if record.offset == offset)
+        value = record.value or b""
+        elements = array_elements(value) if value.lstrip()[:1] == b"[" else None
+        own = value if elements is None else elements[index]
+        fault = Fault(DeadLetterReason.STEP_FAILED, "the step raised on it", own, None if elements is None else index)
+        self._dead_letter(chunk, record, fault)
 
     # -- output -----------------------------------------------------------------------------------------------------
 
     def cut(self) -> Save:
-        """Everything since the last save as one atomic write. Follow it with `saved`, or drop the lane."""
-        effects = self._step.effects()
+        """Everything since the last save as one atomic write. Follow it with `saved`, or drop the lane.
+
+        Raises:
+            StepFailed: the step raised; call `isolate`.
+        """
+        effects = self._effects()
         engine = {"dead_letters": dict(self._counts), "last_tick": self._last_tick}
         sections = dict(effects.sections)
         sections[ENGINE] = snapshots.pack(ENGINE_VERSION, engine)
         views = dict(effects.views)
         views[ENGINE] = orjson.dumps({"offsets": self.offsets, **engine})
-        note = self._journal.output(
+        note = self._journal().output(
             worker=self.setup.worker,
             partition=self.partition,
             epoch=self.epoch,
@@ -345,11 +325,33 @@ class Lane:
         return Save(
             epoch=self.epoch,
             base=self._base,
+            saves=self._saves,
             offsets=dict(self.offsets),
             sections=sections,
             views=views,
             outbox=[outbox.encode(output) for output in outputs],
         )
+
+    def _effects(self) -> Effects:
+        try:
+            return self._step.effects()
+        except (Unavailable, MemoryError):
+            raise
+        except Exception as error:  # design 4.3, as in `_give`
+            log.exception("partition %d: the step failed to say what changed", self.partition)
+            self._cut_failed = True
+            raise StepFailed(repr(error)) from error
+
+    def _journal(self) -> Journal:
+        journal = Journal()
+        for topic, offset, index in self._skipped:
+            journal.skip(topic, offset, index)
+        for item in self._taken:
+            if item.chunk is not None:
+                journal.chunk(item.topic, item.chunk.first_offset, item.chunk.next_offset, apart=item.apart)
+            elif not item.dropped:
+                journal.tick(item.now)
+        return journal
 
     def saved(self, save: Save) -> None:
         """`save` was written: from here on it is where a restart begins."""

@@ -40,7 +40,7 @@ class LoopSettings:
     waiting_records: int = 20_000
     #: How long to wait before a lane that was taken away is claimed again.
     reclaim_seconds: float = 2.0
-    #: A lane that has had work for so long without one successful save ends the worker.
+    #: A partition that has had work for so long without one successful save and publication ends the worker.
     stuck_seconds: float = 120.0
 
 
@@ -60,7 +60,6 @@ class LoopCounts:
 class _Pace:
     saved_at: float
     cost: float = 0.0
-    dirty_since: float | None = None
 
 
 class Loop:
@@ -91,6 +90,8 @@ class Loop:
         self._settings = settings or LoopSettings()
         self._wall_clock = wall_clock
         self._pace: dict[int, _Pace] = {}
+        #: Partitions with something to save or publish, and since when.
+        self._behind: dict[int, float] = {}
         self._wake = asyncio.Event()
         self._room = asyncio.Condition()
         self._lock = asyncio.Lock()
@@ -111,20 +112,28 @@ class Loop:
             Unavailable: Redis or Kafka does not answer; call again.
         """
         async with self._lock:
-            self.lanes.clear()
-            self._pace.clear()
-            for partition in sorted(set(partitions)):
-                self.lanes[partition] = Lane(partition, await self._claim(partition), self.setup)
-                self._pace[partition] = _Pace(time.monotonic())
+            self._let_go()
+            wanted = sorted(set(partitions))
+            self._behind = {partition: since for partition, since in self._behind.items() if partition in wanted}
+            # All or nothing: a lane that could be claimed beside one that could not would take chunks of the old seek.
+            lanes = {partition: Lane(partition, await self._claim(partition), self.setup) for partition in wanted}
+            self.lanes = lanes
+            self._pace = {partition: _Pace(time.monotonic()) for partition in wanted}
             self.seek_number = seek_number
             self.lost.clear()
             await self._make_room()
             return {partition: dict(lane.offsets) for partition, lane in self.lanes.items()}
 
     async def _claim(self, partition: int) -> Claimed:
-        claimed = await self._checkpoint.claim(partition)
-        if claimed.outbox:
-            await self._publish(partition, claimed.epoch, list(claimed.outbox))
+        try:
+            claimed = await self._checkpoint.claim(partition)
+            if claimed.outbox:
+                await self._publish(partition, claimed.epoch, list(claimed.outbox))
+        except StaleWriter as error:
+            raise Unavailable(f"another worker claimed partition {partition} at the same time: {error}") from error
+        except Unavailable:
+            self._behind.setdefault(partition, time.monotonic())
+            raise
         return claimed
 
     async def revoke(self) -> None:
@@ -133,9 +142,13 @@ class Loop:
             for lane in list(self.lanes.values()):
                 if lane.dirty:
                     await self._settle_or_drop(lane)
-            self.lanes.clear()
-            self._pace.clear()
+            self._let_go()
+            self._behind.clear()
             await self._make_room()
+
+    def _let_go(self) -> None:
+        self.lanes.clear()
+        self._pace.clear()
 
     async def offer(self, chunk: Chunk) -> None:
         """Queue a chunk; waits while its lane is full. A chunk from before the last seek is dropped."""
@@ -156,7 +169,7 @@ class Loop:
         """Take and save until `should_stop`.
 
         Raises:
-            Unavailable: a lane made no progress for `stuck_seconds`.
+            Unavailable: a partition made no progress for `stuck_seconds`.
         """
         while not should_stop():
             busy = await self.turn()
@@ -170,8 +183,13 @@ class Loop:
                 continue
 
     async def turn(self, *, settle_all: bool = False) -> bool:
-        """Give every lane one chunk, and save those that are due; whether any chunk still waits."""
+        """Give every lane one chunk, and save those that are due; whether any chunk still waits.
+
+        Raises:
+            Unavailable: a partition made no progress for `stuck_seconds`.
+        """
         async with self._lock:
+            self._watch()
             for lane in list(self.lanes.values()):
                 await self._take(lane)
             await self._make_room()
@@ -187,32 +205,40 @@ class Loop:
             if self.setup.clock == "wall":
                 lane.tick(self._wall_clock())
         except StepFailed:
-            self.counts.isolated += 1
-            try:
-                lane.isolate(await self._checkpoint.claim(lane.partition))
-            except Unavailable as error:
-                self._drop(lane, error)
-                return
-        pace = self._pace[lane.partition]
-        if lane.dirty and pace.dirty_since is None:
-            pace.dirty_since = time.monotonic()
+            await self._isolate(lane)
+        if lane.dirty:
+            self._behind.setdefault(lane.partition, time.monotonic())
+
+    async def _isolate(self, lane: Lane) -> None:
+        self.counts.isolated += 1
+        try:
+            lane.isolate(await self._checkpoint.claim(lane.partition))
+        except (StaleWriter, Unavailable) as error:
+            self._drop(lane, error)
+
+    def _watch(self) -> None:
+        """End the worker where a partition that has work could neither claim, save nor publish for too long."""
+        now, most = time.monotonic(), self._settings.stuck_seconds
+        for partition, since in self._behind.items():
+            lane = self.lanes.get(partition)
+            if now - since > most and (lane is None or lane.dirty or not lane.idle):
+                raise Unavailable(f"partition {partition} could not be saved and published for {most:.0f} s")
 
     def _due(self, lane: Lane) -> bool:
-        pace, now = self._pace[lane.partition], time.monotonic()
-        if pace.dirty_since is not None and now - pace.dirty_since > self._settings.stuck_seconds:
-            raise Unavailable(f"partition {lane.partition} could not save for {self._settings.stuck_seconds:.0f} s")
-        return lane.urgent or now - pace.saved_at >= self._gap(pace, idle=lane.idle)
+        pace = self._pace[lane.partition]
+        return lane.urgent or time.monotonic() - pace.saved_at >= self._gap(pace, idle=lane.idle)
 
     def _gap(self, pace: _Pace, *, idle: bool) -> float:
         """How long to leave a lane unsaved: longer while there is work that a save would hold up."""
         share = self._settings.idle_save_share if idle else self._settings.save_share
-        return max(self._settings.save_interval_seconds, pace.cost * (1 - share) / share)
+        gap = max(self._settings.save_interval_seconds, pace.cost * (1 - share) / share)
+        return min(gap, self._settings.stuck_seconds / 2)
 
     def _next_due(self) -> float:
         waits = [
             pace.saved_at + self._gap(pace, idle=True) - time.monotonic()
-            for pace in self._pace.values()
-            if pace.dirty_since is not None
+            for partition, pace in self._pace.items()
+            if self.lanes[partition].dirty
         ]
         return max(0.001, min([*waits, self.setup.tick_seconds if self.setup.clock == "wall" else 1.0]))
 
@@ -221,6 +247,8 @@ class Loop:
     async def _settle_or_drop(self, lane: Lane) -> None:
         try:
             await self._settle(lane)
+        except StepFailed:
+            await self._isolate(lane)
         except (StaleWriter, Unavailable) as error:
             self._drop(lane, error)
 
@@ -234,6 +262,7 @@ class Loop:
         self.counts.saves += 1
         self.counts.save_seconds += cost
         await self._publish(lane.partition, lane.epoch, list(save.outbox))
+        self._behind.pop(lane.partition, None)
         await self._commit(lane.partition, save.offsets)
 
     async def _publish(self, partition: int, epoch: int, entries: list[bytes]) -> None:
@@ -245,6 +274,8 @@ class Loop:
         """What this lane holds may not be the truth any more: never write with it again, claim anew."""
         log.warning("partition %d is let go and claimed anew: %s", lane.partition, error)
         self.lanes.pop(lane.partition, None)
+        self._pace.pop(lane.partition, None)
+        self._behind.setdefault(lane.partition, time.monotonic())
         self.counts.lost += 1
         self.lost.set()
 

@@ -77,7 +77,7 @@ class MemoryCheckpoint:
 
     async def save(self, partition: int, save: Save) -> None:
         stored = self._check(partition, save.epoch)
-        if any(stored.offsets.get(topic) != offset for topic, offset in save.base.items()):
+        if stored.saves != save.saves or stored.offsets != save.base:
             raise StaleWriter(f"partition {partition}: the offsets are not those that were read")
         stored.offsets.update(save.offsets)
         _change(stored.sections, save.sections)

@@ -22,11 +22,12 @@ local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 return {epoch, redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('LRANGE', KEYS[3], 0, -1)}
 """
 
-# ARGV: epoch, then five lists, each led by its length: bases (topic, offset), offsets (topic, offset),
+# ARGV: epoch, saves, then seven lists, each led by its length: bases (topic, offset), offsets (topic, offset),
 # sections (field, value), gone sections, views (field, value), gone views, outbox entries.
 _SAVE = """
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return redis.error_reply('STALE epoch') end
-local at = 2
+if (redis.call('HGET', KEYS[1], 'saves') or '0') ~= ARGV[2] then return redis.error_reply('STALE saves') end
+local at = 3
 local function list()
   local first, size = at + 1, tonumber(ARGV[at])
   at = first + size
@@ -36,6 +37,8 @@ local from, to = list()
 for i = from, to, 2 do
   if redis.call('HGET', KEYS[1], 'at:' .. ARGV[i]) ~= ARGV[i + 1] then return redis.error_reply('STALE offsets') end
 end
+local topics = redis.call('HLEN', KEYS[1]) - 1 - redis.call('HEXISTS', KEYS[1], 'saves')
+if topics ~= (to - from + 1) / 2 then return redis.error_reply('STALE offsets') end
 from, to = list()
 for i = from, to, 2 do redis.call('HSET', KEYS[1], 'at:' .. ARGV[i], ARGV[i + 1]) end
 for _, key in ipairs({KEYS[2], KEYS[3]}) do
@@ -80,7 +83,7 @@ class RedisCheckpoint:
     async def save(self, partition: int, save: Save) -> None:
         sections, gone_sections = _split(save.sections)
         views, gone_views = _split(save.views)
-        args: list[Any] = [save.epoch]
+        args: list[Any] = [save.epoch, save.saves]
         for part in (
             [item for pair in save.base.items() for item in pair],
             [item for pair in save.offsets.items() for item in pair],

@@ -113,9 +113,14 @@ class ErrorWatch:
 
     @classmethod
     def restore(cls, data: Mapping[str, Any], config: ModelConfig) -> ErrorWatch:
-        """The same again; a detector that joined the table since then starts new."""
-        watch = cls(config)
-        watch.pager = EDetector.restore(data["pager"])
+        """The same again; a detector that joined the table since then starts new.
+
+        So does the pager where it is configured otherwise now: evidence weighed by other rules proves nothing.
+        """
+        pager = EDetector.restore(data["pager"])
+        watch = cls(config, inflation=pager.inflation)
+        if pager.config == watch.pager.config:
+            watch.pager = pager
         _unpack(watch._losses, data["losses"])
         _unpack(watch._mistakes, data["mistakes"])
         _unpack(watch._scores, data["scores"])
@@ -131,4 +136,4 @@ def _packed(detectors: Mapping[str, Any]) -> dict[str, bytes]:
 def _unpack(detectors: dict[str, Any], packed: Mapping[str, bytes]) -> None:
     for name in detectors:
         if name in packed:
-            detectors[name] = unpack_river(packed[name])
+            detectors[name] = unpack_river(packed[name], type(detectors[name]))

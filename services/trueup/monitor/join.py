@@ -15,10 +15,13 @@ from typing import Any, NamedTuple
 
 import msgpack
 
+from trueup.errors import UnknownSnapshot
 from trueup.monitor import sections
 from trueup.monitor.windows import DAY
 
 Label = bool | int | float | str
+#: Version of the form in which an entry is saved.
+FORM = 1
 
 
 class Answer(NamedTuple):
@@ -50,21 +53,27 @@ class Truth(NamedTuple):
 class Entry:
     """All that is known of one prediction id."""
 
-    __slots__ = ("answers", "first_offset", "truth")
+    __slots__ = ("answers", "came_at", "first_offset", "truth")
 
-    def __init__(self, answers: dict[str, Answer], truth: Truth | None, first_offset: int) -> None:
+    def __init__(
+        self, answers: dict[str, Answer], truth: Truth | None, first_offset: int = -1, came_at: int = 0
+    ) -> None:
         self.answers = answers
         self.truth = truth
         #: Offset of the first prediction (-1: none yet).
         self.first_offset = first_offset
+        #: Where the wall clock counts: when it came, in seconds. Old data that is read in waits as long as new.
+        self.came_at = came_at
 
     @property
     def day(self) -> int:
         """The day (since 1970, UTC) from which the entry ages: of the latest prediction, else of the truth."""
         if self.answers:
-            return int(max(answer.predicted_at for answer in self.answers.values()) // DAY)
-        assert self.truth is not None
-        return int(self.truth.observed_at // DAY)
+            at = max(answer.predicted_at for answer in self.answers.values())
+        else:
+            assert self.truth is not None
+            at = self.truth.observed_at
+        return int(max(at, self.came_at) // DAY)
 
 
 class Waiting:
@@ -120,15 +129,19 @@ class Waiting:
 
 
 def _encode(entry: Entry) -> bytes:
-    packed: bytes = msgpack.packb([entry.answers, entry.truth, entry.first_offset])
+    packed: bytes = msgpack.packb([FORM, entry.answers, entry.truth, entry.first_offset, entry.came_at])
     return packed
 
 
 def _decode(raw: bytes) -> Entry:
-    answers, truth, first_offset = msgpack.unpackb(raw)
+    form, *data = msgpack.unpackb(raw)
+    if form != FORM:
+        raise UnknownSnapshot(f"a prediction that waits for its truth is saved in form {form}, this code reads {FORM}")
+    answers, truth, first_offset, came_at = data
     known: dict[str, Any] = answers
     return Entry(
         {version: Answer(*values) for version, values in known.items()},
         None if truth is None else Truth(*truth),
         first_offset,
+        came_at,
     )

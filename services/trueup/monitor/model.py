@@ -11,9 +11,9 @@ from trueup.monitor.blindness import Sight
 from trueup.monitor.config import MonitorConfig, Task
 from trueup.monitor.error_watch import Change
 from trueup.monitor.join import Answer, Entry, Truth
-from trueup.monitor.outcome import Outcome, infer_task, judge
+from trueup.monitor.outcome import LARGEST_ERROR, Outcome, infer_task, judge
 from trueup.monitor.training_data import TrainingIndex
-from trueup.monitor.version import Version
+from trueup.monitor.version import NOT_SERVING, Version
 from trueup.monitor.versions_compared import VersionsCompared
 from trueup.monitor.windows import DAY, HOUR, Tally
 
@@ -70,18 +70,22 @@ class Model:
 
     # -- events -----------------------------------------------------------------------------------------------------
 
-    def version(self, model_version: str, at: float) -> Version:
-        """The version, new where it was not seen before: it is then held against the one that served so far."""
+    def version(self, model_version: str, at: float, *, serves: bool = True) -> Version:
+        """The version, new where it was not seen before: one that serves is held against the one that did so far."""
         version = self.versions.get(model_version)
         if version is None:
             inflation = max((known.watch.pager.inflation for known in self.versions.values()), default=1.0)
             version = Version(model_version, self.config, self.fleet, inflation=inflation)
             version.first_seen = at
-            before = self._serving()
-            if before is not None:
-                self.compared = VersionsCompared(model_version, before, self.fleet.comparison_alpha)
+            if serves:
+                self._hold_against_serving(model_version, at)
             self.versions[model_version] = version
         return version
+
+    def _hold_against_serving(self, model_version: str, at: float) -> None:
+        before = self._serving()
+        if before is not None:
+            self.compared = VersionsCompared(model_version, before, self.fleet.comparison_alpha, since=at)
 
     def _serving(self) -> str | None:
         champions = [name for name, version in self.versions.items() if version.role == "champion"]
@@ -91,7 +95,10 @@ class Model:
 
     def deployed(self, model_version: str, role: str, at: float, traffic: float | None) -> None:
         """A version took a role; a champion with all the traffic retires the one before it."""
-        version = self.version(model_version, at)
+        serves = role not in NOT_SERVING
+        version = self.version(model_version, at, serves=serves)
+        if version.role == "shadow" and serves:
+            self._hold_against_serving(model_version, at)
         if role == "champion" and traffic in (None, 1, 1.0):
             for other in self.versions.values():
                 if other.role in (None, "champion"):
@@ -189,8 +196,10 @@ class Model:
             return
         for change in version.watch.on_loss(outcome.loss, at=truth.observed_at, budget=self._earn(truth.observed_at)):
             yield Changed(version, change, truth.observed_at)
-        if self.compared is not None and self.compared.add(version.model_version, outcome):
-            yield Compared(self.compared, truth.observed_at)
+        compared = self.compared
+        if compared is not None and self.versions[compared.new].serves:
+            if compared.add(version.model_version, outcome, answer.predicted_at):
+                yield Compared(compared, truth.observed_at)
 
     def _earn(self, at: float) -> float:
         """The budget for the label time since the model's previous outcome, of whichever version.
@@ -202,6 +211,8 @@ class Model:
         return budget.earned(self.pages_per_month, at - before)
 
     def _judge(self, answer: Answer, truth: Truth) -> Outcome | None:
+        if answer.prediction is None and truth.actual is not None:
+            return None  # a failed call: neither right nor wrong, and no sign of the task
         if self.task is None:
             self.task = infer_task(answer.prediction, truth.actual, truth.score, answer.probability is not None)
         return judge(self.task, self.config, answer.prediction, truth.actual, truth.score)
@@ -211,7 +222,6 @@ class Model:
     def snapshot(self) -> dict[str, Any]:
         """Plain values, without the versions, which have sections of their own."""
         return {
-            "pages_per_month": self.pages_per_month,
             "task": self.task,
             "counts": self.counts,
             "training": self.training.snapshot(),
@@ -223,7 +233,6 @@ class Model:
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take back what `snapshot` gave; versions come empty, in their order, to be restored next."""
-        self.pages_per_month = data["pages_per_month"]
         self.task = self.config.task or data["task"]
         self.counts = {**dict.fromkeys(MODEL_COUNTS, 0), **data["counts"]}
         self.training.restore(data["training"])
@@ -246,4 +255,4 @@ def _score_of(answer: Answer) -> float | None:
     prediction = answer.prediction
     if isinstance(prediction, bool) or not isinstance(prediction, int | float):
         return None
-    return float(prediction)
+    return min(max(float(prediction), -LARGEST_ERROR), LARGEST_ERROR)

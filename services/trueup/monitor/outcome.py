@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from trueup.monitor.config import ModelConfig, Task
 
 Label = bool | int | float | str
+#: Larger errors are taken for this one: beyond it, sums of squares would be infinite, and stay so.
+LARGEST_ERROR = 1e150
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,13 @@ def judge(
 
 
 def _judge_number(tolerance: float | None, prediction: float, actual: float) -> Outcome:
-    error = abs(prediction - actual)
+    difference = abs(prediction - actual)
+    error = min(difference, LARGEST_ERROR)
     if tolerance is not None:
-        correct = error <= tolerance * abs(actual)
+        correct = difference <= tolerance * abs(actual)
         return Outcome(correct, error, 0.0 if correct else 1.0)
     # Without a tolerance the detectors watch the symmetric relative error, which needs no scale and stays in [0, 1].
     size = abs(prediction) + abs(actual)
-    return Outcome(None, error, min(1.0, error / size) if size > 0 else 0.0)
+    if size == inf:
+        difference, size = abs(prediction / 2 - actual / 2), abs(prediction / 2) + abs(actual / 2)
+    return Outcome(None, error, min(1.0, difference / size) if size > 0 else 0.0)

@@ -13,12 +13,13 @@ from trueup.statistics.intervals import rate_interval
 
 def rate(mean: float, n: int) -> dict[str, Any]:
     """A mean of losses in [0, 1] with its sample size and 95 % interval (Wilson)."""
+    mean = min(1.0, max(0.0, mean))  # a sum of floats may leave it a hair outside
     low, high = rate_interval(mean * n, n)
     return {"mean": mean, "n": n, "low": low, "high": high}
 
 
 def _rate(tally: Tally) -> dict[str, Any]:
-    return rate(min(1.0, max(0.0, tally.mean_loss or 0.0)), tally.n)
+    return rate(tally.mean_loss or 0.0, tally.n)
 
 
 def hour_closed(model: Model, closed: HourClosed) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def changed(model: Model, noticed: Changed, training_data: Mapping[str, Any] | N
         "model_version": version.model_version,
         "detector": change.detector,
         "stream": change.stream,
-        "pages": change.alarm is not None and version.role not in ("retired", "shadow"),
+        "pages": change.alarm is not None and version.serves,
         "direction": change.direction,
     }
     if change.alarm is not None:

@@ -52,6 +52,8 @@ class MonitorStep:
         self._waiting = Waiting()
         self._number = 0
         self._event_time: float | None = None
+        #: The latest tick.
+        self._now = 0.0
         self._urgent = False
         self._outputs: list[Output] = []
         self._noticed: list[tuple[Model, Noticed]] = []
@@ -83,6 +85,7 @@ class MonitorStep:
             self._signal_noticed(model, item, positions)
 
     def tick(self, now: float) -> None:
+        self._now = now
         for model_id, entry in self._waiting.let_go(int((now - self._config.label_horizon_days * DAY) // DAY)):
             model = self._models[model_id]
             self._touch(model, *model.let_go(entry))
@@ -106,7 +109,12 @@ class MonitorStep:
             name = sections.name(sections.MODEL, model_id)
             effects.sections[name] = snapshots.pack(FORM, model.snapshot())
             effects.views[name] = orjson.dumps(model_view(model), option=orjson.OPT_NON_STR_KEYS)
-        partition = {"number": self._number, "event_time": self._event_time, "models": list(self._models)}
+        partition = {
+            "number": self._number,
+            "event_time": self._event_time,
+            "now": self._now,
+            "models": list(self._models),
+        }
         effects.sections[sections.PARTITION] = snapshots.pack(FORM, partition)
         self._outputs, self._urgent = [], False
         self._changed_models, self._changed_versions = set(), set()
@@ -118,7 +126,9 @@ class MonitorStep:
         event = arrival.event
         model = self._model(event["model_id"])
         prediction_id = event["prediction_id"]
-        entry = self._waiting.get(model.model_id, prediction_id) or Entry({}, None, -1)
+        entry = self._waiting.get(model.model_id, prediction_id) or Entry({}, None)
+        if self._place.clock == "wall":
+            entry.came_at = max(entry.came_at, int(arrival.timestamp))
         at = self._time(model, event.get("predicted_at"), arrival)
         answer = Answer(event.get("prediction"), _positive(event), at, self._segment(model, event))
         version, noticed = model.predicted(entry, event, answer, arrival.offset)
@@ -132,7 +142,9 @@ class MonitorStep:
         event = arrival.event
         model = self._model(event["model_id"])
         prediction_id = event["prediction_id"]
-        entry = self._waiting.get(model.model_id, prediction_id) or Entry({}, None, -1)
+        entry = self._waiting.get(model.model_id, prediction_id) or Entry({}, None)
+        if self._place.clock == "wall" and not entry.answers:
+            entry.came_at = max(entry.came_at, int(arrival.timestamp))
         at = self._time(model, event.get("observed_at"), arrival)
         versions, noticed = model.told(entry, Truth(event.get("actual"), event.get("score"), at, arrival.offset))
         self._waiting.put(model.model_id, prediction_id, entry)
@@ -176,7 +188,7 @@ class MonitorStep:
     def _seen(self, model: Model, what: Missing, at: float, arrival: Arrival) -> None:
         """One came. By the wall clock it came now, whatever its own time: old data read in is no blindness."""
         if self._place.clock == "wall":
-            at = arrival.timestamp
+            at = max(arrival.timestamp, self._now)
         if model.sight.seen(what, at):
             self._signal(signals.blind(model.model_id, what, at=at, since=at, ended=True))
 
@@ -226,7 +238,7 @@ def restore(saved: Mapping[str, bytes], *, place: Place, config: MonitorConfig) 
         by_kind.setdefault(kind, []).append(name)
     for name in by_kind.get(sections.PARTITION, []):
         data = _read(saved, name)
-        step._number, step._event_time = data["number"], data["event_time"]
+        step._number, step._event_time, step._now = data["number"], data["event_time"], data["now"]
         for model_id in data["models"]:
             step._model(model_id)
     for name in by_kind.get(sections.MODEL, []):
@@ -250,5 +262,6 @@ def _positive(event: Mapping[str, Any]) -> float | None:
     """The probability to watch: the one given, or of several that of the predicted label."""
     probability = event.get("probability")
     if isinstance(probability, dict):
-        probability = probability.get(str(event.get("prediction")))
+        label = event.get("prediction")
+        probability = probability.get(str(label).lower() if isinstance(label, bool) else str(label))
     return probability

@@ -15,6 +15,8 @@ from trueup.monitor.windows import Windows
 
 COUNTS = ("predictions", "feedback", "joined", "pending", "duplicates", "corrections", "expired")
 OTHER = "__other__"
+#: Roles of versions whose answers reach nobody.
+NOT_SERVING = ("shadow", "retired")
 #: Cohorts are kept for this many days back from the latest.
 COHORT_DAYS = 400
 
@@ -42,6 +44,11 @@ class Version:
         self.watch = ErrorWatch(config, inflation=inflation)
         #: The hour of label time that is still open, as hours since 1970.
         self.open_hour: int | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether users get its answers, as far as is known."""
+        return self.role not in NOT_SERVING
 
     def predicted(self, answer: Answer, *, failed: bool, latency_ms: float | None) -> None:
         """A prediction that was not seen before."""
@@ -118,10 +125,11 @@ class Version:
         self.first_seen = data["first_seen"]
         self.counts = {**dict.fromkeys(COUNTS, 0), **data["counts"]}
         self.correct, self.error, self.squared, self.judged = data["totals"]
-        self.windows = Windows.restore(data["windows"])
+        size = self.fleet.last_outcomes
+        self.windows = Windows.restore(data["windows"], size)
         for name, values in data["segments"].items():
             if name in self.segments:
-                self.segments[name] = {value: Windows.restore(windows) for value, windows in values.items()}
+                self.segments[name] = {value: Windows.restore(windows, size) for value, windows in values.items()}
         self.calls = Calls(*data["calls"])
         self.watch = ErrorWatch.restore(data["watch"], self.config)
         self.open_hour = data["open_hour"]

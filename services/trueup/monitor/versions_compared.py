@@ -12,19 +12,25 @@ from trueup.statistics.paired_outcomes import PairedOutcomes
 
 
 class VersionsCompared:
-    """The test between `new` and `old`. Decides once; a newer version starts a new test."""
+    """The test between `new` and `old`. Decides once; a newer version starts a new test.
 
-    def __init__(self, new: str, old: str, alpha: float) -> None:
+    Only predictions made since `new` came to serve count: what `old` did in other times proves nothing about it.
+    """
+
+    def __init__(self, new: str, old: str, alpha: float, *, since: float) -> None:
         self.new = new
         self.old = old
+        self.since = since
         self.test = SequentialComparison(alpha=alpha)
         self.new_tally = Tally()
         self.old_tally = Tally()
         self._pairs = PairedOutcomes()
 
-    def add(self, model_version: str, outcome: Outcome) -> bool:
+    def add(self, model_version: str, outcome: Outcome, predicted_at: float) -> bool:
         """Take one outcome of either version; True when it brings the verdict."""
         if model_version not in (self.new, self.old) or self.test.verdict != "undecided":
+            return False
+        if predicted_at < self.since:
             return False
         new = model_version == self.new
         (self.new_tally if new else self.old_tally).add(outcome)
@@ -39,6 +45,7 @@ class VersionsCompared:
         return {
             "new": self.new,
             "old": self.old,
+            "since": self.since,
             "test": self.test.snapshot(),
             "pairs": self._pairs.snapshot(),
             "tallies": [self.new_tally.snapshot(), self.old_tally.snapshot()],
@@ -47,7 +54,7 @@ class VersionsCompared:
     @classmethod
     def restore(cls, data: Mapping[str, Any]) -> VersionsCompared:
         """The same test again; continues bit for bit."""
-        compared = cls(data["new"], data["old"], data["test"]["alpha"])
+        compared = cls(data["new"], data["old"], data["test"]["alpha"], since=data["since"])
         compared.test = SequentialComparison.restore(data["test"])
         compared._pairs = PairedOutcomes.restore(data["pairs"])
         compared.new_tally, compared.old_tally = (Tally(*tally) for tally in data["tallies"])

@@ -12,6 +12,8 @@ from trueup.statistics.intervals import rate_interval
 
 #: Days of cohorts in the view.
 DAYS_SHOWN = 60
+#: Counts of a model that are the sums of its versions'.
+SUMMED = ("predictions", "joined", "correct", "pending", "expired")
 
 
 def model_view(model: Model) -> dict[str, Any]:
@@ -21,8 +23,8 @@ def model_view(model: Model) -> dict[str, Any]:
         "model_id": model.model_id,
         "task": model.task,
         **model.counts,
-        "correct": sum(version.correct for version in model.versions.values()),
-        "pending": sum(version.counts["pending"] for version in model.versions.values()),
+        # An id that several versions answered is a prediction of each of them.
+        **{name: sum(version[name] for version in versions) for name in SUMMED},
         "false_pages_per_month": model.pages_per_month,
         "blind": dict(model.sight.blind),
         "versions": versions,
@@ -44,8 +46,8 @@ def _version_view(version: Version) -> dict[str, Any]:
         },
         "accuracy_hour": _tally_accuracy(version.windows.label_time.last(HOUR)),
         "accuracy_day": _tally_accuracy(day),
-        "mean_error": version.error / counts["joined"] if counts["joined"] else None,
-        "rmse": (max(0.0, version.squared) / counts["joined"]) ** 0.5 if counts["joined"] else None,
+        "mean_error": version.error / version.judged if version.judged else None,
+        "rmse": (max(0.0, version.squared) / version.judged) ** 0.5 if version.judged else None,
         "mean_error_day": day.mean_error,
         "label_coverage": counts["joined"] / counts["predictions"] if counts["predictions"] else None,
         "calls": {

@@ -99,10 +99,14 @@ class LastOutcomes:
         return [self._size, bytes(self._marks), self._at]
 
     @classmethod
-    def restore(cls, data: list[Any]) -> LastOutcomes:
-        window = cls(data[0])
-        window._marks = bytearray(data[1])
-        window._at = data[2]
+    def restore(cls, data: list[Any], size: int) -> LastOutcomes:
+        """The same again; where `size` is another than it was, the latest outcomes that fit."""
+        saved_size, marks, at = data
+        window = cls(size)
+        if size != saved_size:
+            marks, at = (marks[at:] + marks[:at])[-size:], 0
+        window._marks = bytearray(marks)
+        window._at = at
         window.correct = sum(window._marks)
         return window
 
@@ -175,8 +179,8 @@ class Windows:
         return {"last": self.last.snapshot(), "label_time": self.label_time.snapshot()}
 
     @classmethod
-    def restore(cls, data: Mapping[str, Any]) -> Windows:
-        windows = cls(data["last"][0])
-        windows.last = LastOutcomes.restore(data["last"])
+    def restore(cls, data: Mapping[str, Any], last_outcomes: int) -> Windows:
+        windows = cls(last_outcomes)
+        windows.last = LastOutcomes.restore(data["last"], last_outcomes)
         windows.label_time = LabelTime.restore(data["label_time"])
         return windows
