@@ -28,6 +28,7 @@ from flights.serve import Day, serve
 from flights.served import ServedFile
 from trueup.console.progress import Progress
 from trueup.console.status import read_status
+from trueup.errors import TrueupError
 from trueup.sdk import Emitter
 from trueup.up import Together
 
@@ -35,11 +36,16 @@ CONFIG = Path(__file__).with_name("trueup.toml")
 #: What a day may take, a training included, before the demo gives up.
 PATIENCE_S = 120.0
 POLL_S = 0.005
+MARK = ".trueup-demo"
 OPEN = ("requested", "accepted", "running")
 
 
-class DayTakesTooLong(Exception):
+class DayTakesTooLong(TrueupError):
     """A worker or the pipeline does not get on; their logs say why."""
+
+
+class NotOurFolder(TrueupError):
+    """The demo would have to delete what it did not make."""
 
 
 class Control:
@@ -92,9 +98,7 @@ def run(folder: Path, *, report: Path | None, exit_when_over: bool) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("kafka").setLevel(logging.ERROR)
     screen = open_screen()
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    _empty(folder)
     models_folder, served_file = folder / "models", folder / "served.csv"
     try:
         screen.say("Reading the flights of 2013, and training two models on January")
@@ -116,6 +120,20 @@ def run(folder: Path, *, report: Path | None, exit_when_over: bool) -> int:
     finally:
         screen.close()
     return 0
+
+
+def _empty(folder: Path) -> None:
+    """A folder for this run alone: one of an earlier run is emptied, one of anything else is left alone.
+
+    Raises:
+        NotOurFolder: it holds something that no demo put there.
+    """
+    mark = folder / MARK
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise NotOurFolder(f"{folder} is not a folder of an earlier demo: name another, the demo empties it")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    mark.write_text("Made by `trueup demo`, and emptied by the next one.\n", encoding="utf-8")
 
 
 def _year(

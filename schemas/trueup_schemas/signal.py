@@ -43,7 +43,7 @@ class TrainingData(TypedDict):
     topics: dict[str, dict[str, tuple[int, int]]]
     from_time: Seconds
     to_time: Seconds
-    #: Predictions made in the range whose truth is known at the `to` offsets.
+    #: Predictions whose truth was first observed in the range, as far as the `to` offsets.
     labelled: int
 
 

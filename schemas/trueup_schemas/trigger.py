@@ -14,8 +14,8 @@ Action = Literal["retrain", "rollback", "promote"]
 class Dataset(BaseModel):
     """The data to train on: exactly these records, and of them this event-time range.
 
-    `topics` maps topic -> partition -> `[from_offset, to_offset)`. `labelled` counts the predictions made in
-    `[from_time, to_time)` whose truth lies in these records.
+    `topics` maps topic (its full name) -> partition -> `[from_offset, to_offset)`. `labelled` counts the predictions
+    in these records whose truth was first observed in `[from_time, to_time)`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

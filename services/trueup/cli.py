@@ -99,7 +99,7 @@ def up(config: Path | None, folder: Path) -> None:
 
     with Together(folder, config=config, say=click.echo) as running:
         click.echo(f"Kafka  {running.settings.kafka.bootstrap}")
-        click.echo(f"Redis  {running.settings.redis.url}")
+        click.echo(f"Redis  {running.settings.redis.shown}")
         click.echo(f"logs   {folder}")
         click.echo("")
         click.echo("In another terminal:")

@@ -10,19 +10,28 @@ import hashlib
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from trueup.alerter.config import AlerterConfig
 from trueup.channels.config import ChannelsConfig
 from trueup.errors import InvalidSettings
 from trueup.monitor.config import MonitorConfig
+from trueup_schemas.topics import DEFAULT_PARTITIONS, DEFAULT_PREFIX
 from trueup_schemas.values import Name
 
 #: Names the file to read; without it, `trueup.toml` in the current folder where there is one.
 CONFIG_VARIABLE = "TRUEUP_CONFIG"
 DEFAULT_FILE = "trueup.toml"
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")).geturl()
 
 
 class KafkaSettings(BaseModel):
@@ -31,9 +40,9 @@ class KafkaSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bootstrap: Name = "127.0.0.1:9092"
-    topic_prefix: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]*$", max_length=100)] = "trueup."
+    topic_prefix: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]*$", max_length=100)] = DEFAULT_PREFIX
     #: Of every topic alike; cannot be changed later.
-    partitions: Annotated[int, Field(ge=1, le=1_024)] = 4
+    partitions: Annotated[int, Field(ge=1, le=1_024)] = DEFAULT_PARTITIONS
     replication: Annotated[int, Field(ge=1, le=10)] = 1
     #: Consumer group of a worker: this and the worker's name.
     group_prefix: Name = "trueup"
@@ -46,8 +55,16 @@ class RedisSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: Annotated[str, Field(pattern=r"^(redis|rediss|unix)://")] = "redis://127.0.0.1:6379/0"
+    #: May hold a password: print `shown`, never this.
+    url: Annotated[str, Field(pattern=r"^(redis|rediss|unix)://"), PlainSerializer(_without_password)] = (
+        "redis://127.0.0.1:6379/0"
+    )
     key_prefix: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]+$", max_length=100)] = "trueup"
+
+    @property
+    def shown(self) -> str:
+        """The address without its password."""
+        return _without_password(self.url)
 
 
 class EngineSettings(BaseModel):
@@ -140,7 +157,8 @@ def _refuse_unknown_variables() -> None:
     for variable in os.environ:
         if not variable.startswith("TRUEUP_") or variable in (CONFIG_VARIABLE, "TRUEUP_CACHE"):
             continue
-        if variable.split("__")[0] not in known:
+        # Without the two underscores it may be another's: Kubernetes sets TRUEUP_PORT for a service named trueup.
+        if "__" in variable and variable.split("__")[0] not in known:
             raise InvalidSettings(f"the environment has {variable}, which is no setting; sections are {sorted(known)}")
 
 
@@ -149,5 +167,6 @@ def _sentence(error: ValidationError, path: Path) -> str:
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    given = "" if isinstance(first.get("input"), dict) else f", not {first.get('input')!r}"
+    secret = isinstance(first.get("input"), dict) or bool({"url", "secret"} & set(first["loc"]))
+    given = "" if secret else f", not {first.get('input')!r}"
     return f"setting {where or '?'} in the environment or {path}: {first['msg']}{given}{more}"

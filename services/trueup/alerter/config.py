@@ -48,5 +48,8 @@ class AlerterConfig(BaseModel):
     models: dict[Name, Policy] = {}
 
     def of(self, model_id: str) -> Policy:
-        """The policy of one model."""
-        return self.models.get(model_id, self.policy)
+        """The policy of one model: what is said of it, and for the rest that of the fleet."""
+        said = self.models.get(model_id)
+        if said is None:
+            return self.policy
+        return self.policy.model_copy(update={name: getattr(said, name) for name in said.model_fields_set})

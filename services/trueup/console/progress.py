@@ -65,7 +65,7 @@ class Progress:
                     meta, outbox, *rest = pipeline.execute()
                 found[partition] = _saved(meta, outbox, rest[0] if rest else {})
         except (RedisError, OSError) as error:
-            raise Unavailable(f"Redis does not answer at {self._settings.redis.url}: {error}") from error
+            raise Unavailable(f"Redis does not answer at {self._settings.redis.shown}: {error}") from error
         return found
 
     def ends(self, worker: WorkerName) -> dict[str, dict[int, int]]:

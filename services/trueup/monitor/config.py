@@ -54,5 +54,8 @@ class MonitorConfig(BaseModel):
     models: dict[Name, ModelConfig] = {}
 
     def of(self, model_id: str) -> ModelConfig:
-        """The settings of one model, configured or not."""
-        return self.models.get(model_id, self.defaults)
+        """The settings of one model: what is said of it, and for the rest the defaults."""
+        said = self.models.get(model_id)
+        if said is None:
+            return self.defaults
+        return self.defaults.model_copy(update={name: getattr(said, name) for name in said.model_fields_set})

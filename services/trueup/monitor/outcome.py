@@ -27,15 +27,19 @@ class Outcome:
 
 
 def infer_task(prediction: Label | None, actual: Label | None, score: float | None, has_probability: bool) -> Task:
-    """What kind of model answers and is corrected like this; configuration overrides it."""
+    """What kind of model answers and is corrected like this; configuration overrides it.
+
+    Texts, truth values and whole numbers are labels; a number with a fraction point is a regression's, unless a
+    probability came with it. A regression that predicts whole numbers has to be configured.
+    """
     if score is not None and actual is None:
         return "judged"
     values = (prediction, actual)
     if any(isinstance(value, bool) for value in values) or all(value in (0, 1) for value in values):
         return "binary"
-    if any(isinstance(value, str) for value in values):
+    if has_probability or not any(isinstance(value, float) for value in values):
         return "multiclass"
-    return "multiclass" if has_probability else "regression"
+    return "regression"
 
 
 def judge(
