@@ -1,0 +1,95 @@
+"""The `trueup` command as a person and as a script meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trueup.embedded import Stack
+
+
+def trueup(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `trueup` in `folder`, with no setting but those given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRUEUP_")}
+    return subprocess.run(
+        [sys.executable, "-m", "trueup", *arguments],
+        cwd=folder,
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def at(stack: Stack) -> dict[str, str]:
+    return {
+        "TRUEUP_KAFKA__BOOTSTRAP": stack.addresses.kafka,
+        "TRUEUP_KAFKA__TOPIC_PREFIX": "cli.",
+        "TRUEUP_REDIS__URL": stack.addresses.redis,
+        "TRUEUP_REDIS__KEY_PREFIX": "cli",
+    }
+
+
+@pytest.mark.parametrize("command", ["monitor", "alerter", "notifier", "status", "check-config"])
+def test_wrong_settings_end_in_one_sentence_and_exit_code_2(command: str, tmp_path: Path) -> None:
+    done = trueup(command, folder=tmp_path, TRUEUP_KAFKA__PARTITIONS="none")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "kafka.partitions" in done.stderr
+
+
+def test_nobody_there_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    done = trueup("status", folder=tmp_path, TRUEUP_REDIS__URL="redis://127.0.0.1:9/0")
+    assert done.returncode == 1
+    assert done.stderr.startswith("trueup: Redis does not answer")
+    assert done.stderr.count("\n") == 1
+
+
+def test_check_config_prints_what_the_settings_come_to(tmp_path: Path) -> None:
+    done = trueup("check-config", folder=tmp_path, TRUEUP_MONITOR__FALSE_PAGES_PER_MONTH="3")
+    assert json.loads(done.stdout)["monitor"]["false_pages_per_month"] == 3
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    done = trueup("--help", folder=tmp_path)
+    for command in ("up", "demo", "monitor", "alerter", "topics", "status", "tail", "check-config"):
+        assert f"  {command} " in done.stdout
+
+
+@pytest.mark.live
+def test_topics_are_checked_created_and_found_right(stack: Stack, tmp_path: Path) -> None:
+    before = trueup("topics", "check", folder=tmp_path, **at(stack))
+    assert before.returncode == 1
+    assert "cli.predictions" in before.stdout
+    assert trueup("topics", "create", folder=tmp_path, **at(stack)).returncode == 0
+    after = trueup("topics", "check", folder=tmp_path, **at(stack))
+    assert (after.returncode, after.stdout) == (0, "")
+
+
+@pytest.mark.live
+def test_another_number_of_partitions_is_refused_with_what_to_do(stack: Stack, tmp_path: Path) -> None:
+    environment = {**at(stack), "TRUEUP_KAFKA__TOPIC_PREFIX": "cli2."}
+    assert trueup("topics", "create", folder=tmp_path, **environment).returncode == 0
+    done = trueup("topics", "create", folder=tmp_path, **environment, TRUEUP_KAFKA__PARTITIONS="8")
+    assert done.returncode == 2
+    assert "partitions" in done.stderr
+
+
+@pytest.mark.live
+def test_status_of_nothing_is_an_object_with_every_part(stack: Stack, tmp_path: Path) -> None:
+    environment = {**at(stack), "TRUEUP_KAFKA__TOPIC_PREFIX": "cli3."}
+    trueup("topics", "create", folder=tmp_path, **environment)
+    done = trueup("status", "--json", folder=tmp_path, **environment)
+    status = json.loads(done.stdout)
+    assert (status["models"], status["alerts"], status["triggers"], status["dead_letters"]) == ([], [], [], {})
+    assert status["lag"] == dict.fromkeys(
+        ("predictions", "feedback", "deployments", "signals", "trigger-updates", "commands"), 0
+    )
+    piped = trueup("status", folder=tmp_path, **environment)
+    assert piped.stdout == "lag\t0\ndead_letters\t0\n"
