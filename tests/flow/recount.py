@@ -60,13 +60,13 @@ def recount(predictions: Iterable[dict[str, Any]], feedback: Iterable[dict[str, 
     for model_id in {key[0] for key in (*answers, *told)}:
         ids = {key for key in (*answers, *told) if key[0] == model_id}
         changes = {key: sum(a != b for a, b in pairwise(said)) for key, said in told.items()}
-        versions = {version for key in ids for version in answers.get(key, {})}
+        found = {version for key in ids for version in answers.get(key, {})}
         counts[model_id] = {
             "feedback": sum(len(told[key]) for key in ids if key in told),
             "orphans": sum(1 for key in ids if key in told and not answers.get(key)),
             "versions": {
                 version: _version(version, ids, answers, told, changes, repeats[model_id, version])
-                for version in versions
+                for version in found
             },
         }
     return counts

@@ -9,22 +9,16 @@ alerter    ═══════✗ kill -9, again ═════════�
 from __future__ import annotations
 
 import random
-import threading
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
 
+from flow.installation import Installation, wait
 from flow.recount import events, records, recount
-from trueup.console.progress import Progress
 from trueup.console.status import read_status
-from trueup.embedded import Stack
 from trueup.sdk import Emitter
-from trueup.settings import read
-from trueup.up import WorkerProcess, create_topics
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
@@ -39,81 +33,39 @@ reference_days = 0
 """
 
 
-@pytest.fixture
-def environment(stack: Stack, tmp_path: Path) -> dict[str, str]:
-    config = tmp_path / "trueup.toml"
-    config.write_text(CONFIG)
-    return {
-        "TRUEUP_CONFIG": str(config),
-        "TRUEUP_KAFKA__BOOTSTRAP": stack.addresses.kafka,
-        "TRUEUP_KAFKA__TOPIC_PREFIX": "killed.",
-        "TRUEUP_KAFKA__GROUP_PREFIX": "killed",
-        "TRUEUP_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
-        "TRUEUP_KAFKA__HEARTBEAT_SECONDS": "1",
-        "TRUEUP_REDIS__URL": stack.addresses.redis,
-        "TRUEUP_REDIS__KEY_PREFIX": "killed",
-    }
-
-
-@pytest.fixture
-def progress(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Progress]:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    settings = read()
-    create_topics(settings)
-    with Progress(settings) as progress:
-        yield progress
-
-
-@pytest.fixture
-def workers(environment: dict[str, str], tmp_path: Path, progress: Progress) -> Iterator[dict[str, WorkerProcess]]:
-    del progress  # The topics are there.
-    started = {
-        "a": WorkerProcess("monitor", environment, tmp_path, "a"),
-        "b": WorkerProcess("monitor", environment, tmp_path, "b"),
-        "alerter": WorkerProcess("alerter", environment, tmp_path),
-    }
-    for worker in started.values():
-        worker.start()
-    yield started
-    for worker in started.values():
-        worker.close()
-
-
 def test_every_count_is_exact_though_a_worker_is_killed_and_another_restarted(
-    stack: Stack, progress: Progress, workers: dict[str, WorkerProcess]
+    install: Callable[[str, str], Installation],
 ) -> None:
-    bootstrap = stack.addresses.kafka
-    rng = random.Random(7)
-    with Emitter(bootstrap, topic_prefix="killed.") as emitter:
+    here = install("killed", CONFIG)
+    a, b, alerter = here.start("monitor", name="a"), here.start("monitor", name="b"), here.start("alerter")
+    rng, progress = random.Random(7), here.progress
+    with Emitter(here.bootstrap, topic_prefix=here.prefix) as emitter:
         emit(emitter, rng, 0, 8_000)
-        wait("a monitor has saved something", lambda: saved(progress) > 0)
-        workers["a"].kill()
+        wait("a monitor has saved something", lambda: saved(here) > 0)
+        a.kill()
         emit(emitter, rng, 8_000, 16_000)
-        workers["alerter"].kill()
-        workers["alerter"].start()
+        alerter.kill()
+        alerter.start()
         wait("the other one takes over", lambda: progress.settled("monitor"))
-        workers["a"].start()
+        a.start()
         emit(emitter, rng, 16_000, 22_000)
-        workers["b"].stop()
-        workers["b"].start()
+        b.stop()
+        b.start()
         emit(emitter, rng, 22_000, 24_000)
         assert emitter.flush(30)
         assert emitter.counts.delivered == emitter.counts.offered
     wait("everything is settled", lambda: progress.settled("monitor", "alerter"))
 
     status = read_status(progress)
-    expected = recount(events(bootstrap, "killed.predictions"), events(bootstrap, "killed.feedback"))
-    assert counted(status) == expected
+    assert counted(status) == recount(
+        events(here.bootstrap, "killed.predictions"), events(here.bootstrap, "killed.feedback")
+    )
     assert status["dead_letters"] == {}
-    for topic, kind in (("killed.alerts", "alert"), ("killed.triggers", "trigger")):
-        by_id = bytes_by_id(records(bootstrap, topic), kind)
-        assert all(len(versions) == 1 for versions in by_id.values()), "one id, and different bytes"
-    alerts = {alert["alert_id"] for alert in status["alerts"]}
-    assert alerts == {key[0] for key in bytes_by_id(records(bootstrap, "killed.alerts"), "alert")}
-    assert len([a for a in status["alerts"] if a["kind"] == "performance_drop"]) >= len(MODELS)
-    triggers = {state["trigger_id"] for state in status["triggers"]}
-    assert triggers == {key[0] for key in bytes_by_id(records(bootstrap, "killed.triggers"), "trigger")}
+    assert len([alert for alert in status["alerts"] if alert["kind"] == "performance_drop"]) >= len(MODELS)
+    for kind in ("alert", "trigger"):
+        by_id = bytes_by_id(records(here.bootstrap, f"killed.{kind}s"), kind)
+        assert all(len(values) == 1 for values in by_id.values()), "one id, and different bytes"
+        assert {shown[f"{kind}_id"] for shown in status[f"{kind}s"]} == {key[0] for key in by_id}
 
 
 def emit(emitter: Emitter, rng: random.Random, first: int, last: int) -> None:
@@ -165,14 +117,5 @@ def bytes_by_id(found: list[Any], kind: str) -> dict[tuple[str, int], set[bytes]
     return values
 
 
-def saved(progress: Progress) -> int:
-    return sum(sum(part.offsets.values()) for part in progress.saved("monitor", views=False).values())
-
-
-def wait(what: str, done: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Until `done`, or fail saying what did not happen."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not done():
-        assert time.monotonic() < deadline, f"not in {seconds:.0f} s: {what}"
-        pause.wait(0.05)
+def saved(here: Installation) -> int:
+    return sum(sum(part.offsets.values()) for part in here.progress.saved("monitor", views=False).values())
