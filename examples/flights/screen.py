@@ -50,23 +50,27 @@ class Story:
         found = []
         for alert in status["alerts"]:
             if self._first(alert["alert_id"], "firing"):
-                found.append((alert["started_at"], "bold red", f"{alert['severity']}: {alert['summary']}"))
+                found.append((alert["started_at"], 0, "bold red", f"{alert['severity']}: {alert['summary']}"))
             if alert["status"] == "resolved" and self._first(alert["alert_id"], "resolved"):
                 because = alert["evidence"]["resolved_because"]
-                found.append((alert["resolved_at"], "green", f"resolved ({because}): {alert['summary']}"))
+                found.append((alert["resolved_at"], 2, "green", f"resolved ({because}): {_who(alert)}"))
         for trigger in status["triggers"]:
             if self._first(trigger["trigger_id"], trigger["status"]):
                 result = f" as {trigger['result_version']}" if trigger["result_version"] else ""
                 labelled = (trigger["dataset"] or {}).get("labelled", 0)
-                what = f"{trigger['action']} {trigger['model_id']} on {labelled:,} labels: {trigger['status']}{result}"
-                found.append((trigger["requested_at"], "bold cyan", what))
-        return sorted(found, key=lambda told: told[0])
+                what = f"{trigger['action']} {_who(trigger)} on {labelled:,} labels: {trigger['status']}{result}"
+                found.append((trigger["requested_at"], 1, "bold cyan", what))
+        return [(when, style, sentence) for when, _, style, sentence in sorted(found)]
 
     def _first(self, subject: str, state: str) -> bool:
         if (subject, state) in self._told:
             return False
         self._told.add((subject, state))
         return True
+
+
+def _who(subject: Mapping[str, Any]) -> str:
+    return f"{subject['model_id']} {subject['model_version']}"
 
 
 class Lines:

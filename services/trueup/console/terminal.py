@@ -12,7 +12,9 @@ from rich.text import Text
 
 BARS = "▁▂▃▄▅▆▇█"
 STATUS_STYLE = {"firing": "bold red", "acknowledged": "yellow", "resolved": "green"}
-DAYS_DRAWN = 30
+DAYS_DRAWN = 24
+#: Versions of a model on the page: the one that serves, and the one before it.
+VERSIONS_SHOWN = 2
 
 
 def sparkline(values: Sequence[float | None]) -> str:
@@ -46,47 +48,41 @@ def status_page(status: Mapping[str, Any]) -> RenderableType:
 
 
 def models_table(models: Iterable[Mapping[str, Any]]) -> Table:
-    """One row for each version of each model, the latest last."""
+    """One row for each version that serves, and for the one before it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("model", "version"):
-        table.add_column(name, no_wrap=True)
-    for name in ("predictions", "joined", "coverage", "accuracy", "± 95 %", "mean error"):
+    table.add_column("model", no_wrap=True, overflow="ellipsis")
+    for name in ("predictions", "truth known", "accuracy ± 95 %", "mean error"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("error by day of prediction", no_wrap=True)
+    table.add_column("error, day by day", no_wrap=True)
     table.add_column("detector", no_wrap=True)
     for model in models:
-        for version in model["versions"][-4:]:
-            table.add_row(*_version_row(model, version))
+        for version in model["versions"][-VERSIONS_SHOWN:]:
+            table.add_row(*_version_row(model, version), style="dim" if version["role"] == "retired" else "")
     return table
 
 
 def _version_row(model: Mapping[str, Any], version: Mapping[str, Any]) -> list[RenderableType]:
-    rolling = version["rolling_accuracy"]
-    accuracy, interval = "-", ""
+    rolling, coverage, error = version["rolling_accuracy"], version["label_coverage"], version["mean_error"]
+    accuracy = "-"
     if rolling["accuracy"] is not None:
-        accuracy = f"{rolling['accuracy']:.3f}"
-        interval = f"{(rolling['high'] - rolling['low']) / 2:.3f}"
+        accuracy = f"{rolling['accuracy']:.3f} ± {(rolling['high'] - rolling['low']) / 2:.3f}"
     days = [day["mean_error"] for day in version["days"][-DAYS_DRAWN:]]
-    detector = version["detector"]
-    watching = f"evidence {detector['evidence']:.0%}" if detector["state"] == "watching" else _learning(detector)
-    role = f" ({version['role']})" if version["role"] else ""
     return [
-        model["model_id"],
-        version["model_version"] + role,
+        " ".join(filter(None, (model["model_id"], version["model_version"], version["role"]))),
         f"{version['predictions']:,}",
-        f"{version['joined']:,}",
-        "-" if version["label_coverage"] is None else f"{version['label_coverage']:.1%}",
+        "-" if coverage is None else f"{coverage:.1%}",
         accuracy,
-        interval,
-        "-" if version["mean_error"] is None else f"{version['mean_error']:.3g}",
+        "-" if error is None else f"{error:.3g}",
         sparkline(days),
-        watching,
+        _detector(version["detector"]),
     ]
 
 
-def _learning(detector: Mapping[str, Any]) -> str:
+def _detector(detector: Mapping[str, Any]) -> str:
+    if detector["state"] == "watching":
+        return f"watching, {detector['evidence']:.0%} of a page"
     if detector["labels_needed"]:
-        return f"learning, {detector['labels_needed']:,} labels to go"
+        return f"learning, {detector['labels_needed']:,} to go"
     return f"learning, {detector['days_needed']:.0f} days to go"
 
 
