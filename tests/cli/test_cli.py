@@ -93,3 +93,20 @@ def test_status_of_nothing_is_an_object_with_every_part(stack: Stack, tmp_path: 
     )
     piped = trueup("status", folder=tmp_path, **environment)
     assert piped.stdout == "lag\t0\ndead_letters\t0\n"
+
+
+@pytest.mark.live
+def test_a_worker_says_which_topic_is_missing_and_how_to_make_it(stack: Stack, tmp_path: Path) -> None:
+    done = trueup("monitor", folder=tmp_path, **{**at(stack), "TRUEUP_KAFKA__TOPIC_PREFIX": "cli4."})
+    assert done.returncode == 2
+    assert "cli4." in done.stderr
+    assert "trueup topics create" in done.stderr
+
+
+@pytest.mark.live
+def test_a_worker_refuses_another_number_of_partitions(stack: Stack, tmp_path: Path) -> None:
+    environment = {**at(stack), "TRUEUP_KAFKA__TOPIC_PREFIX": "cli5."}
+    trueup("topics", "create", folder=tmp_path, **environment)
+    done = trueup("alerter", folder=tmp_path, **environment, TRUEUP_KAFKA__PARTITIONS="8")
+    assert done.returncode == 2
+    assert "partitions" in done.stderr

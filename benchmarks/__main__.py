@@ -1,0 +1,26 @@
+"""`python -m benchmarks [NAME]`: run one benchmark, or all; each ends in one JSON line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+
+from benchmarks import step
+
+#: Name -> what runs it. To add one: a file, and a line here.
+BENCHMARKS: Mapping[str, Callable[[], None]] = {"step": step.run}
+
+
+def main(name: str) -> int:
+    """Run the benchmark of this name, or `all`; 2 where there is none."""
+    if name != "all" and name not in BENCHMARKS:
+        print(f"there is no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    for known, run in BENCHMARKS.items():
+        if name in ("all", known):
+            run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "all"))
