@@ -12,7 +12,6 @@ from collections.abc import Collection
 from typing import Any
 
 import msgpack
-from river.drift import PageHinkley
 
 from trueup.errors import UnknownSnapshot
 
@@ -36,10 +35,9 @@ _METHODS = frozenset({"_test_increase", "_test_decrease", "_test_both"})
 
 def _method(owner: Any, name: str) -> Any:
     """In place of getattr, which would lead from any object to everything."""
-    if type(owner) is not PageHinkley or name not in _METHODS:
-        raise UnknownSnapshot(
-            f"the saved state asks for {type(owner).__name__}.{name}, which is not on the closed list"
-        )
+    kind = type(owner)
+    if (kind.__module__, kind.__name__) != ("river.drift.page_hinkley", "PageHinkley") or name not in _METHODS:
+        raise UnknownSnapshot(f"the saved state asks for {kind.__name__}.{name}, which is not on the closed list")
     return getattr(owner, name)
 
 
@@ -91,7 +89,10 @@ def unpack_river(raw: bytes, kind: type) -> Any:
         detector = _ClosedUnpickler(io.BytesIO(raw)).load()
     except UnknownSnapshot:
         raise
-    except Exception as error:  # damaged bytes make pickle raise nearly anything
+    except BaseException as error:
+        # Damaged bytes make pickle raise nearly anything, and River's Rust panic, which is no Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise UnknownSnapshot(f"a saved {kind.__name__} cannot be read: {error}") from error
     if type(detector) is not kind:
         raise UnknownSnapshot(f"a {type(detector).__name__} is saved where a {kind.__name__} should be")

@@ -29,7 +29,7 @@ def of_change(signal: Mapping[str, Any], faults: Mapping[str, str]) -> Cause:
     )
     if faults:
         named = ", ".join(f"{feature} ({what})" for feature, what in sorted(faults.items()))
-        return Cause("data_fault", summary, f"The data is faulty: {named}. Retraining will not help.", False)
+        return Cause("data_fault", summary, f"The data is faulty: {_short(named)}. Retraining will not help.", False)
     cause = (
         f"The truth no longer follows the features as it did from {_when(reference['from_time'])} to "
         f"{_when(reference['to_time'])}, and no data fault is known: a change of concept. Retraining would help."
@@ -55,7 +55,7 @@ def of_fault(signal: Mapping[str, Any]) -> Cause:
     """Of data that is broken."""
     feature = signal.get("feature") or "the data"
     summary = f"{signal['model_id']} {signal['model_version']}: {feature}: {signal['fault']}"
-    return Cause("data_fault", summary, f"{signal['detail']} Retraining will not help.", False)
+    return Cause("data_fault", summary, f"{_short(signal['detail'])} Retraining will not help.", False)
 
 
 def of_blindness(signal: Mapping[str, Any]) -> Cause:
@@ -63,6 +63,18 @@ def of_blindness(signal: Mapping[str, Any]) -> Cause:
     summary = f"{signal['model_id']}: no {signal['missing']} since {_when(signal['since'])}"
     cause = f"Without {signal['missing']} nothing can be said for or against this model."
     return Cause("missing", summary, cause, False)
+
+
+def of_trouble(model_id: str, action: str, what: str, detail: str | None) -> Cause:
+    """Of a trigger that did not do what it was for; `detail` is what the pipeline said of it."""
+    summary = f"{model_id}: the {action} trigger {what}" + (f": {_short(detail, 200)}" if detail else "")
+    return Cause("missing", summary, "What it was to mend still stands.", False)
+
+
+def _short(text: str, length: int = 4_000) -> str:
+    """In one line, cut where it is too long for an alert: a pipeline may report a page of traceback."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
 
 
 def _when(seconds: float) -> str:

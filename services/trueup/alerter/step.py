@@ -32,6 +32,8 @@ from trueup_schemas.trigger import Action
 FORM = 1
 PARTITION = "partition"
 MODEL = "model/"
+#: In place of a model, in the audit of what concerns all of them.
+FLEET = "*"
 HOUR = 3_600.0
 SignalData = Mapping[str, Any]
 
@@ -80,7 +82,7 @@ class AlerterStep:
 
     def tick(self, now: float) -> None:
         self._now = now
-        for model in self._models.values():
+        for _, model in sorted(self._models.items()):
             for state in list(model.triggers.values()):
                 if state.status == "requested" and now > state.trigger.deadline_at:
                     self._expire(model, state, now)
@@ -148,7 +150,7 @@ class AlerterStep:
         )
         if signal["role"] not in ("champion", "retired"):
             return
-        kinds: tuple[AlertKind, ...] = ("performance_drop", "version_worse")
+        kinds: tuple[AlertKind, ...] = ("performance_drop", "version_worse", "trigger_trouble")
         for alert in [alert for kind in kinds for alert in model.firing(kind)]:
             same = alert.model_version == signal["model_version"]
             if same == (signal["role"] == "retired"):
@@ -236,12 +238,12 @@ class AlerterStep:
         reason = trigger_life.REPORTED[update["status"]]
         self._audit(model, at, f"trigger_{state.status}", reason, state.trigger.trigger_id, detail=state.detail)
         if state.status == "failed":
-            self._trouble(model, state, self._event_time or at, f"failed: {state.detail or 'no detail was given'}")
+            self._trouble(model, state, self._event_time or at, "failed")
 
     def _expire(self, model: Model, state: TriggerState, now: float) -> None:
         state.status = "expired"
         self._audit(model, now, "trigger_expired", Reason.NOT_ACCEPTED_IN_TIME, state.trigger.trigger_id)
-        self._trouble(model, state, now, "no pipeline accepted it in time")
+        self._trouble(model, state, now, "was accepted by no pipeline in time")
 
     def _trouble(self, model: Model, state: TriggerState, at: float, what: str) -> None:
         trigger = state.trigger
@@ -251,10 +253,10 @@ class AlerterStep:
             "at": at,
             "number": trigger.trigger_id,
             "trigger_id": trigger.trigger_id,
+            "detail": state.detail,
         }
-        summary = f"{model.model_id}: the {trigger.action} trigger {what}"
         self._open(
-            "trigger_trouble", model, about, Cause("missing", summary, "What it was to mend still stands.", False)
+            "trigger_trouble", model, about, cause.of_trouble(model.model_id, trigger.action, what, state.detail)
         )
 
     # -- commands ---------------------------------------------------------------------------------------------------
@@ -262,12 +264,14 @@ class AlerterStep:
     def _command(self, arrival: Arrival) -> None:
         command = arrival.event
         at = command.get("issued_at") or arrival.timestamp
-        model = self._model(command["model_id"]) if command.get("model_id") else None
-        subject = command.get("subject")
-        if model is None or subject is None:
+        subject, name, author = command.get("subject"), command["command"], command["author"]
+        if not command.get("model_id") or subject is None:
+            detail = {"author": author, "command": name}
+            model_id = command.get("model_id") or FLEET
+            self._outputs.audit(model_id, at, "command_ignored", Reason.UNKNOWN_SUBJECT, subject, detail)
             return
+        model = self._model(command["model_id"])
         alert, state = model.alerts.get(subject), model.triggers.get(subject)
-        name, author = command["command"], command["author"]
         if name == "acknowledge" and alert is not None and alert.status == "firing":
             model.alerts[subject] = taken = alert_life.acknowledge(alert, at, author)
             self._outputs.alert(taken)
@@ -275,6 +279,8 @@ class AlerterStep:
         elif name in ("approve", "reject") and state is not None and state.status == "awaiting_approval":
             state.status = "requested" if name == "approve" else "rejected"
             if name == "approve":
+                rules = self._config.of(model.model_id)
+                state.trigger = trigger_life.renew(state.trigger, now=self._now, policy=rules)
                 self._outputs.trigger(state.trigger)
             reason = Reason.APPROVED if name == "approve" else Reason.REJECTED
             self._audit(model, at, f"trigger_{state.status}", reason, subject, author=author)

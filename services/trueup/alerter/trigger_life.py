@@ -60,6 +60,15 @@ class TriggerState:
         return cls(Trigger.model_validate(data), data["status"], data["result_version"], data["detail"])
 
 
+def renew(trigger: Trigger, *, now: float, policy: Policy) -> Trigger:
+    """The trigger as it is published once approved: a pipeline has its time from then on."""
+    return trigger.model_copy(update={"deadline_at": _deadline(trigger.requested_at, now, policy)})
+
+
+def _deadline(at: float, now: float, policy: Policy) -> float:
+    return max(at, now) + policy.accept_within_hours * 3_600
+
+
 def request_trigger(
     action: Action,
     model_id: str,
@@ -82,5 +91,5 @@ def request_trigger(
         reason=request.reason,
         dataset=None if request.dataset is None else Dataset.model_validate(request.dataset),
         requested_at=at,
-        deadline_at=max(at, now) + policy.accept_within_hours * 3_600,
+        deadline_at=_deadline(at, now, policy),
     )

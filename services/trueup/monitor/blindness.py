@@ -11,16 +11,31 @@ HOUR = 3_600.0
 
 @dataclass(slots=True)
 class Sight:
-    """What one model was last seen to do, in event time, and for want of what the monitor is blind."""
+    """What one model was last seen to do, and for want of what the monitor is blind.
+
+    By the stream's clock `last` are event times. By the wall clock they are ticks: what came between two of them came
+    at the second, whatever its own time, so that catching up on old data is no blindness.
+    """
 
     last: dict[str, float] = field(default_factory=dict)
     blind: dict[str, float] = field(default_factory=dict)
+    #: What came since the last tick, by the wall clock.
+    fresh: list[str] = field(default_factory=list)
 
-    def seen(self, what: Missing, at: float) -> bool:
-        """One came, of event time `at`; True when that ends a blindness."""
-        if at > self.last.get(what, 0.0):
+    def seen(self, what: Missing, at: float | None) -> bool:
+        """One came, of event time `at` (None: by the wall clock, now); True when that ends a blindness."""
+        if at is None:
+            if what not in self.fresh:
+                self.fresh.append(what)
+        elif at > self.last.get(what, 0.0):
             self.last[what] = at
         return self.blind.pop(what, None) is not None
+
+    def date_fresh(self, now: float) -> bool:
+        """What came since the last tick came `now`; whether anything did."""
+        came, self.fresh = self.fresh, []
+        self.last.update(dict.fromkeys(came, now))
+        return bool(came)
 
     def tick(self, now: float, after_hours: float) -> list[tuple[Missing, float]]:
         """What has been missing for `after_hours` as of `now`, and since when; each is told once."""
@@ -35,4 +50,4 @@ class Sight:
 
     def snapshot(self) -> list[Any]:
         """Plain values; `Sight(*snapshot)` is the same again."""
-        return [self.last, self.blind]
+        return [self.last, self.blind, self.fresh]

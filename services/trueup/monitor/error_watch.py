@@ -27,7 +27,11 @@ class Change:
 
 
 class _Trend:
-    """Whether a stream lately lies above or below where it mostly was: two exponential means, one fast, one slow."""
+    """Whether a stream lately lies above or below where it mostly was: two exponential means, one fast, one slow.
+
+    A change that was noticed is where the slow one starts anew: a fall back from it is a fall, however quickly it is
+    noticed.
+    """
 
     __slots__ = ("_fast", "_n", "_slow")
 
@@ -38,6 +42,10 @@ class _Trend:
         self._n += 1
         self._fast += (x - self._fast) / min(self._n, 100)
         self._slow += (x - self._slow) / min(self._n, 5_000)
+
+    def start_anew(self) -> None:
+        """A change was noticed: where the stream is now is where it is from now on."""
+        self._n, self._slow = min(self._n, 100), self._fast
 
     @property
     def direction(self) -> Direction:
@@ -88,6 +96,8 @@ class ErrorWatch:
                 detector.update(mistake)
                 if detector.drift_detected:
                     changes.append(Change(name, "error", self._loss_trend.direction))
+        if changes:
+            self._loss_trend.start_anew()
         return changes
 
     def on_score(self, score: float) -> list[Change]:
@@ -98,6 +108,8 @@ class ErrorWatch:
             detector.update(score)
             if detector.drift_detected:
                 changes.append(Change(name, "score", self._score_trend.direction))
+        if changes:
+            self._score_trend.start_anew()
         return changes
 
     def snapshot(self) -> dict[str, Any]:

@@ -196,10 +196,16 @@ class Model:
             return
         for change in version.watch.on_loss(outcome.loss, at=truth.observed_at, budget=self._earn(truth.observed_at)):
             yield Changed(version, change, truth.observed_at)
+        if self._decides(version, outcome, answer.predicted_at):
+            assert self.compared is not None
+            yield Compared(self.compared, truth.observed_at)
+
+    def _decides(self, version: Version, outcome: Outcome, predicted_at: float) -> bool:
+        """Whether this outcome brings the verdict on the new version; on one that does not serve there is none."""
         compared = self.compared
-        if compared is not None and self.versions[compared.new].serves:
-            if compared.add(version.model_version, outcome, answer.predicted_at):
-                yield Compared(compared, truth.observed_at)
+        if compared is None or not self.versions[compared.new].serves:
+            return False
+        return compared.add(version.model_version, outcome, predicted_at)
 
     def _earn(self, at: float) -> float:
         """The budget for the label time since the model's previous outcome, of whichever version.

@@ -90,6 +90,8 @@ class MonitorStep:
             model = self._models[model_id]
             self._touch(model, *model.let_go(entry))
         for model in self._models.values():
+            if model.sight.date_fresh(now):
+                self._touch(model)
             for missing, since in model.sight.tick(now, self._config.blind_after_hours):
                 self._touch(model)
                 self._signal(signals.blind(model.model_id, missing, at=now, since=since, ended=False))
@@ -187,9 +189,9 @@ class MonitorStep:
 
     def _seen(self, model: Model, what: Missing, at: float, arrival: Arrival) -> None:
         """One came. By the wall clock it came now, whatever its own time: old data read in is no blindness."""
-        if self._place.clock == "wall":
-            at = max(arrival.timestamp, self._now)
-        if model.sight.seen(what, at):
+        wall = self._place.clock == "wall"
+        if model.sight.seen(what, None if wall else at):
+            at = max(arrival.timestamp, self._now) if wall else at
             self._signal(signals.blind(model.model_id, what, at=at, since=at, ended=True))
 
     def _touch(self, model: Model, *versions: Version) -> None:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import orjson
-
 from trueup import snapshots
 from trueup.step import Arrival, Effects, Output
+from trueup_schemas.alert import Alert
 from trueup_schemas.identity import stable_id
 
 #: Version of the form in which state is saved.
@@ -44,7 +43,7 @@ class NotifierStep:
                 continue  # a repeat, or older than what was delivered
             self._revisions[alert_id] = revision
             self._changed.add(alert_id)
-            body = orjson.dumps(alert)
+            body = Alert.model_validate(alert).model_dump_json().encode()
             for channel in self._channels:
                 delivery_id = stable_id("delivery", channel, alert_id, revision)
                 self._outputs.append(Output(DELIVER + channel, delivery_id.encode(), body))

@@ -1,0 +1,218 @@
+"""What an alert goes through: one for a shift, resolved once it is calm for long enough, or superseded."""
+
+from __future__ import annotations
+
+import pytest
+
+from builders import (
+    DAY,
+    HOUR,
+    T0,
+    AlerterHarness,
+    Event,
+    blind,
+    change,
+    comparison,
+    deployed,
+    fault,
+    update,
+    window,
+)
+from trueup.alerter.config import AlerterConfig
+
+
+def after_page() -> AlerterHarness:
+    """One alert is firing since T0; the bound is 0.12."""
+    harness = AlerterHarness()
+    harness.signal(change(1))
+    return harness
+
+
+def windows(means: dict[int, float], *, n: int = 1_000, first: int = 2) -> list[Event]:
+    """Hour after T0 -> mean of the day that ends then."""
+    return [window(first + i, mean, at=T0 + hour * HOUR, n=n) for i, (hour, mean) in enumerate(means.items())]
+
+
+def test_a_page_opens_one_alert_that_explains_itself() -> None:
+    harness = after_page()
+    alert = harness.alert("performance_drop")
+
+    assert (alert.revision, alert.status, alert.severity, alert.model_version) == (1, "firing", "page", "v1")
+    assert alert.summary == "m v1: error rate 20.0% since 31 Dec 2023 23:00, was 10.0%"
+    assert "a change of concept" in alert.cause
+    assert alert.evidence["retraining_helps"] is True
+    assert alert.evidence["reference"]["bound"] == 0.12
+    assert (alert.started_at, alert.updated_at, alert.resolved_at) == (T0, T0, None)
+
+
+def test_what_only_informs_opens_no_alert() -> None:
+    harness = AlerterHarness()
+    harness.signal(change(1, pages=False, detector="adwin"))
+
+    assert harness.outputs == []
+
+
+def test_a_second_page_while_the_first_is_firing_is_no_second_alert() -> None:
+    harness = after_page()
+    harness.signal(change(2, at=T0 + 15 * DAY))
+
+    assert len(harness.alerts()) == 1
+    assert ("alert_kept", "already_firing") in harness.decisions()
+
+
+def test_another_version_and_another_model_have_alerts_of_their_own() -> None:
+    harness = after_page()
+    harness.signal(change(2, version="v2"), change(3, model="n"))
+
+    assert len({alert.alert_id for alert in harness.alerts()}) == 3
+
+
+def test_a_repeated_signal_is_skipped_also_after_a_restart() -> None:
+    harness = after_page()
+    before = list(harness.outputs)
+    harness.signal(change(1))
+    harness.restart()
+    harness.signal(change(1), change(1))
+
+    assert harness.outputs == before
+
+
+@pytest.mark.parametrize(
+    ("means", "resolved_after_hours"),
+    [
+        pytest.param({1: 0.11, 24: 0.11}, None, id="23 hours of calm are too few"),
+        pytest.param({1: 0.11, 25: 0.11}, 25, id="24 hours of calm are enough"),
+        pytest.param({1: 0.12, 25: 0.12}, 25, id="at the bound it is calm"),
+        pytest.param({1: 0.11, 20: 0.13, 26: 0.11}, None, id="a relapse resets"),
+        pytest.param({1: 0.11, 20: 0.13, 26: 0.11, 50: 0.11}, 50, id="and the calm starts anew after it"),
+        pytest.param({1: 0.2, 30: 0.2, 60: 0.2}, None, id="no calm at all"),
+        pytest.param({1: 0.11, 30: 0.13}, None, id="a relapse at the end of the calm"),
+    ],
+)
+def test_an_alert_resolves_only_after_a_day_of_calm(means: dict[int, float], resolved_after_hours: int | None) -> None:
+    harness = after_page()
+    for signal in windows(means):
+        harness.signal(signal)
+        harness.restart()
+    alert = harness.alerts()[-1]
+
+    if resolved_after_hours is None:
+        assert alert.status == "firing"
+    else:
+        assert (alert.status, alert.revision) == ("resolved", 2)
+        assert alert.resolved_at == T0 + resolved_after_hours * HOUR
+        assert alert.evidence["resolved_because"] == "recovered"
+
+
+def test_a_day_of_few_outcomes_says_nothing_for_or_against() -> None:
+    harness = after_page()
+    harness.signal(*windows({1: 0.0, 30: 0.0}, n=99))
+    assert harness.alerts()[-1].status == "firing"
+
+    harness.signal(*windows({31: 0.11}, first=10), *windows({40: 1.0}, n=99, first=11), *windows({55: 0.11}, first=12))
+
+    assert harness.alerts()[-1].resolved_at == T0 + 55 * HOUR
+
+
+def test_the_calm_of_another_version_resolves_nothing() -> None:
+    harness = after_page()
+    harness.signal(*[window(i + 2, 0.0, at=T0 + i * HOUR, version="v2") for i in range(60)])
+
+    assert harness.alerts()[-1].status == "firing"
+
+
+def test_an_alert_may_fire_again_once_it_is_resolved() -> None:
+    harness = after_page()
+    harness.signal(*windows({1: 0.1, 25: 0.1}), change(9, at=T0 + 20 * DAY))
+    first, _, second = harness.alerts()
+
+    assert first.alert_id != second.alert_id
+    assert second.status == "firing"
+
+
+@pytest.mark.parametrize(
+    ("version", "role", "open_are"),
+    [
+        pytest.param("v2", "champion", [], id="a champion takes over from both"),
+        pytest.param("v1", "champion", ["performance_drop"], id="the old version is champion again"),
+        pytest.param("v1", "retired", ["version_worse"], id="the version retires"),
+        pytest.param("v3", "challenger", ["performance_drop", "version_worse"], id="a challenger supersedes nobody"),
+        pytest.param("v3", "shadow", ["performance_drop", "version_worse"], id="nor does a shadow"),
+    ],
+)
+def test_a_deployment_supersedes_the_alerts_of_versions_that_no_longer_serve(
+    version: str, role: str, open_are: list[str]
+) -> None:
+    # `performance_drop` is about v1, `version_worse` about v4.
+    harness = after_page()
+    harness.signal(comparison(2, new="v4"), deployed(3, version, role, at=T0 + DAY))
+    last = {alert.alert_id: alert for alert in harness.alerts()}.values()
+
+    assert sorted(str(alert.kind) for alert in last if alert.status == "firing") == open_are
+    assert {alert.evidence["resolved_because"] for alert in last if alert.status == "resolved"} <= {"superseded"}
+    assert ("version_deployed", "version_deployed") in harness.decisions()
+
+
+def test_blindness_is_one_ticket_for_each_thing_that_is_missed_until_it_ends() -> None:
+    harness = AlerterHarness()
+    harness.signal(blind(1), blind(2, "predictions"), blind(3), blind(4, ended=True, at=T0 + HOUR))
+    last = {alert.evidence["missing"]: alert for alert in harness.alerts()}
+
+    assert len(harness.alerts()) == 3
+    assert (last["feedback"].status, last["feedback"].resolved_at) == ("resolved", T0 + HOUR)
+    assert (last["predictions"].status, last["predictions"].severity) == ("firing", "ticket")
+    assert last["predictions"].summary == "m: no predictions since 30 Dec 2023 00:00"
+
+
+def test_the_end_of_a_blindness_that_nobody_knows_of_is_nothing() -> None:
+    harness = AlerterHarness()
+    harness.signal(blind(1, ended=True))
+
+    assert harness.outputs == []
+
+
+def test_a_page_while_data_is_faulty_says_that_retraining_will_not_help() -> None:
+    harness = AlerterHarness()
+    harness.signal(fault(1, "income"), fault(2, "age"), change(3))
+    alert = harness.alert("performance_drop")
+
+    assert alert.cause == "The data is faulty: age (all null), income (all null). Retraining will not help."
+    assert alert.evidence["retraining_helps"] is False
+    assert harness.alert("data_fault").severity == "ticket"
+
+
+def test_very_many_faults_and_very_long_words_still_make_an_alert() -> None:
+    harness = AlerterHarness()
+    faults = [fault(i, f"{i:03d}" + "f" * 250) for i in range(1, 60)]
+    harness.signal(*[{**signal, "detail": "d" * 8_192, "fault": "x" * 256} for signal in faults], change(99))
+
+    assert "Retraining will not help." in harness.alert("performance_drop").cause
+    assert "Retraining will not help." in harness.alert("data_fault").cause
+
+
+def test_links_lead_to_the_model() -> None:
+    config = AlerterConfig(console_url="https://c/{model_id}", runbook_url="https://r")
+    harness = AlerterHarness(config)
+    harness.signal(change(1, model="fraud"))
+
+    links = harness.alert("performance_drop").links
+
+    assert (links.console, links.runbook) == ("https://c/fraud", "https://r")
+
+
+def test_a_version_that_is_better_is_no_alert() -> None:
+    harness = AlerterHarness()
+    harness.signal(comparison(1, "better"))
+
+    assert harness.alerts() == []
+    assert harness.decisions() == [("trigger_withheld", "policy_off")]
+
+
+def test_trouble_with_a_trigger_is_over_when_another_version_serves() -> None:
+    harness = after_page()
+    (trigger,) = harness.triggers()
+    harness.take("trigger-updates", update(trigger.trigger_id, "failed"))
+    harness.signal(deployed(2, "v2", at=T0 + DAY))
+
+    assert harness.alert("trigger_trouble").status == "resolved"
+    assert all(view["status"] == "resolved" for shown in harness.views() for view in shown["alerts"])
