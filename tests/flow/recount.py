@@ -65,8 +65,7 @@ def recount(predictions: Iterable[dict[str, Any]], feedback: Iterable[dict[str, 
             "feedback": sum(len(told[key]) for key in ids if key in told),
             "orphans": sum(1 for key in ids if key in told and not answers.get(key)),
             "versions": {
-                version: _version(version, ids, answers, told, changes, repeats[model_id, version])
-                for version in found
+                version: _version(version, ids, answers, told, changes, repeats[model_id, version]) for version in found
             },
         }
     return counts

@@ -48,6 +48,16 @@ def test_without_predictions_and_truths_both_are_missed() -> None:
     assert told(harness) == [("predictions", False, T0), ("feedback", False, T0)]
 
 
+def test_a_model_that_never_gets_any_truth_is_blind_from_its_first_prediction_on() -> None:
+    harness = MonitorHarness()
+    for hour in range(0, 60, 10):
+        harness.take("predictions", prediction(f"p{hour}", at=T0 + hour * HOUR))
+        harness.tick(T0 + hour * HOUR)
+        harness.restart()
+
+    assert told(harness) == [("feedback", False, T0)]
+
+
 def test_old_data_that_is_read_in_by_the_wall_clock_is_no_blindness() -> None:
     harness = MonitorHarness(clock="wall")
     for minute in range(5):

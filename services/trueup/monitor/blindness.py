@@ -21,28 +21,36 @@ class Sight:
     blind: dict[str, float] = field(default_factory=dict)
     #: What came since the last tick, by the wall clock.
     fresh: list[str] = field(default_factory=list)
+    #: When the first of all came: truths are missed from then on, also where none ever came.
+    began: float | None = None
 
     def seen(self, what: Missing, at: float | None) -> bool:
         """One came, of event time `at` (None: by the wall clock, now); True when that ends a blindness."""
         if at is None:
             if what not in self.fresh:
                 self.fresh.append(what)
-        elif at > self.last.get(what, 0.0):
-            self.last[what] = at
+        else:
+            self._came(what, at)
         return self.blind.pop(what, None) is not None
 
     def date_fresh(self, now: float) -> bool:
         """What came since the last tick came `now`; whether anything did."""
         came, self.fresh = self.fresh, []
-        self.last.update(dict.fromkeys(came, now))
+        for what in came:
+            self._came(what, now)
         return bool(came)
+
+    def _came(self, what: str, at: float) -> None:
+        self.last[what] = max(at, self.last.get(what, 0.0))
+        if self.began is None:
+            self.began = at
 
     def tick(self, now: float, after_hours: float) -> list[tuple[Missing, float]]:
         """What has been missing for `after_hours` as of `now`, and since when; each is told once."""
         missing: list[tuple[Missing, float]] = []
         kinds: tuple[Missing, ...] = ("predictions", "feedback")
         for what in kinds:
-            last = self.last.get(what)
+            last = self.last.get(what, self.began)
             if last is not None and what not in self.blind and now - last > after_hours * HOUR:
                 self.blind[what] = last
                 missing.append((what, last))
@@ -50,4 +58,4 @@ class Sight:
 
     def snapshot(self) -> list[Any]:
         """Plain values; `Sight(*snapshot)` is the same again."""
-        return [self.last, self.blind, self.fresh]
+        return [self.last, self.blind, self.fresh, self.began]
