@@ -5,7 +5,8 @@ Knows nothing of models. What lives here, in the order in which an event meets i
     batches      Faust's transport: one message per fetched chunk of a partition
     loop         one worker: lanes of partitions, when to save, what to do when a write is refused
     lane         one partition: takes chunks in order, keeps one bad event from harming the others
-    journal      what was taken in which order
+    isolation    which events a step cannot take
+    journal      what was taken in which order; replay takes it again
     checkpoint   state + offsets + views + outbox in one atomic write (port); redis_checkpoint, memory
     publisher    the outbox to Kafka (port and Kafka); memory
 

@@ -48,6 +48,14 @@ class Checkpoint(Protocol):
             Unavailable: no answer; claim again later.
         """
 
+    async def reread(self, partition: int, epoch: int) -> Claimed:
+        """The state as it was last saved, for whoever claimed it under this epoch. Takes nothing over.
+
+        Raises:
+            StaleWriter: another worker claimed the partition.
+            Unavailable: no answer.
+        """
+
     async def save(self, partition: int, save: Save) -> None:
         """Write all of `save`, if its epoch, number and base offsets still stand.
 

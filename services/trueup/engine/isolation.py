@@ -11,7 +11,7 @@ raises as a whole and not event by event stays apart, and loses nothing.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from trueup.engine.records import Chunk
@@ -52,9 +52,9 @@ class Taken:
             return [self]
         return [replace(self, arrivals=[arrival]) for arrival in self.arrivals]
 
-    def without(self, place: Place) -> Taken:
-        """The same input, with one event left out."""
-        kept = [arrival for arrival in self.arrivals if (self.topic, arrival.offset, arrival.place) != place]
+    def without(self, places: Collection[Place]) -> Taken:
+        """The same input, with some events left out."""
+        kept = [arrival for arrival in self.arrivals if (self.topic, arrival.offset, arrival.place) not in places]
         return replace(self, arrivals=kept)
 
     def beginning(self, size: int) -> Taken:
@@ -66,8 +66,9 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Where a step raised: on which input, given which events. `at` is the number of inputs where it raised when cut."""
+    """Where a step raised, and the events that it was given."""
 
+    #: Index of the input; their number where it raised when it was cut.
     at: int
     places: Sequence[Place] = ()
 
@@ -91,7 +92,7 @@ def isolate(taken: Sequence[Taken], attempt: Attempt) -> tuple[list[Taken], list
             kept[failure.at] = replace(item, dropped=True)
         elif len(failure.places) == 1:
             skipped.extend(failure.places)
-            kept[failure.at] = item.without(failure.places[0])
+            kept[failure.at] = item.without(failure.places)
         else:
             kept[failure.at] = replace(item, apart=True)
     return kept, skipped

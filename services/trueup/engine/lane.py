@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import orjson
 
@@ -34,6 +34,7 @@ from trueup_schemas.dead_letter import DeadLetterReason, Fault
 from trueup_schemas.json_slices import array_elements
 
 log = logging.getLogger(__name__)
+Made = TypeVar("Made")
 
 #: The section and the view in which the engine keeps what it counts itself.
 ENGINE = "engine"
@@ -163,10 +164,23 @@ class Lane:
         chunk = min(heads, key=lambda head: head.records[0].timestamp)
         self._waiting[chunk.topic].popleft()
         self.waiting_records -= len(chunk.records)
-        self._give(Taken(chunk.topic, self._decode(chunk), chunk))
+        self.take(chunk)
         if (now := self._due_by_stream()) is not None:
             self._give(Taken("", [], None, now))
         return True
+
+    def take(self, chunk: Chunk, *, apart: bool = False) -> None:
+        """Give this chunk to the step, without the events that were skipped; `apart`: event by event.
+
+        Raises:
+            StepFailed: the step raised; call `isolate`.
+        """
+        item = Taken(chunk.topic, self._decode(chunk), chunk, apart=apart)
+        self._give(item.without(set(self._skipped)) if self._skipped else item)
+
+    def skip(self, place: Place) -> None:
+        """Leave out this event, of a chunk that is still to come: the step cannot take it."""
+        self._skipped.append(place)
 
     def tick(self, now: float) -> None:
         """Tell the step the time, unless it knows.
@@ -179,12 +193,16 @@ class Lane:
 
     def _give(self, item: Taken) -> None:
         self._taken.append(item)
+        for part in item.parts():
+            self._guard(partial(self._apply, part), on=item.topic or "a tick")
+
+    def _guard(self, call: Callable[[], Made], *, on: str) -> Made:
         try:
-            self._apply(item)
+            return call()
         except (Unavailable, MemoryError):
             raise
         except Exception as error:  # design 4.3: whatever a step raises is turned into one dead letter
-            log.exception("partition %d: the step failed on %s", self.partition, item.topic or "a tick")
+            log.exception("partition %d: the step raised on %s", self.partition, on)
             raise StepFailed(repr(error)) from error
 
     def _apply(self, item: Taken) -> None:
@@ -213,10 +231,9 @@ class Lane:
             # All events of a record are of one model, so the first one says where they belong.
             key = decoded.events[0][1].get(routed_by) if decoded.events else None
             if not self._belongs_here(key):
-                self._dead_letter(chunk, record, self._misrouted(record, routed_by, str(key)))
+                self._letters.append(self._letter(chunk, record, self._misrouted(record, routed_by, str(key))))
                 continue
-            for fault in decoded.faults:
-                self._dead_letter(chunk, record, fault)
+            self._letters.extend(self._letter(chunk, record, fault) for fault in decoded.faults)
             for index, event in decoded.events:
                 arrivals.append(Arrival(record.offset, index, record.timestamp, event))
         return arrivals
@@ -240,57 +257,52 @@ class Lane:
         )
         return Fault(DeadLetterReason.MISROUTED, detail, record.value or b"")
 
-    def _dead_letter(self, chunk: Chunk, record: Record, fault: Fault) -> None:
+    def _letter(self, chunk: Chunk, record: Record, fault: Fault) -> Output:
         self._counts[fault.reason.value] += 1
         headers = dead_letter.headers(
             fault, topic=self.setup.prefix + chunk.topic, partition=chunk.partition, offset=record.offset
         )
-        self._letters.append(Output("dead-letters", record.key, fault.value, tuple(headers), self.partition))
+        return Output("dead-letters", record.key, fault.value, tuple(headers), self.partition)
 
     # -- isolation --------------------------------------------------------------------------------------------------
 
-    def isolate(self, claimed: Claimed) -> None:
+    def isolate(self, saved: Claimed) -> None:
         """Go back to the saved state and take everything since again, without what makes the step raise.
 
         Raises:
-            StaleWriter: the state was saved by someone else since this lane read it: drop the lane.
+            StaleWriter: the state is not the one that this lane saved last: drop the lane.
         """
-        if claimed.saves != self._saves or claimed.offsets != self._base:
-            raise StaleWriter(f"partition {self.partition} was saved by another worker")
+        if saved.saves != self._saves or saved.offsets != self._base:
+            raise StaleWriter(f"partition {self.partition} is not as this worker saved it last")
         letters, counts, skipped = self._letters, self._counts, self._skipped
-        attempt = partial(self._attempt, claimed, cutting=self._cut_failed)
+        attempt = partial(self._attempt, saved, cutting=self._cut_failed)
         taken, culprits = isolate(self._taken, attempt)
         while (now := self._due_by_stream()) is not None:
             taken, more = isolate([*taken, Taken("", [], None, now)], attempt)
             culprits += more
-        self.epoch = claimed.epoch
         self._taken, self._letters, self._counts = taken, letters, counts
         self._skipped = skipped + culprits
-        for place in culprits:
-            self._bury(place)
 
-    def _attempt(self, claimed: Claimed, taken: Sequence[Taken], *, cutting: bool) -> Failure | None:
+    def _attempt(self, saved: Claimed, taken: Sequence[Taken], *, cutting: bool) -> Failure | None:
         """Take it all from the saved state on; `cutting`: see first whether it can be cut."""
-        self._start(claimed)
-        at, part = 0, None
+        self._start(saved)
+        for at, item in enumerate(taken):
+            for part in item.parts():
+                try:
+                    self._guard(partial(self._apply, part), on=f"{part.places[:3] or 'a tick'} once more")
+                except StepFailed:
+                    return Failure(at, part.places)
+        if not cutting:
+            return None
         try:
-            for at, item in enumerate(taken):
-                for part in item.parts():
-                    self._apply(part)
-            if cutting:
-                at, part = len(taken), None
-                self._step.effects()
-        except (Unavailable, MemoryError):
-            raise
-        except Exception as error:  # design 4.3, as in `_give`
-            places = [] if part is None else part.places
-            log.error("partition %d: the step raised %r on %s", self.partition, error, places[:3] or "a tick or a cut")
-            return Failure(at, places)
+            self._guard(self._step.effects, on="a cut once more")
+        except StepFailed:
+            return Failure(len(taken))
         # A cut takes the effects out of the step: they are made once more.
-        return self._attempt(claimed, taken, cutting=False) if cutting else None
+        return self._attempt(saved, taken, cutting=False)
 
-    def _bury(self, place: Place) -> None:
-        """Make the event at this place, which the step could not take, a dead letter."""
+    def _buried(self, place: Place) -> Output:
+        """The dead letter of the event at this place, which the step could not take."""
         topic, offset, index = place
         chunks = [item.chunk for item in self._taken if item.chunk is not None and item.topic == topic]
         chunk, record = next((c, record) for c in chunks for record in c.records if record.offset == offset)
@@ -298,7 +310,7 @@ class Lane:
         elements = array_elements(value) if value.lstrip()[:1] == b"[" else None
         own = value if elements is None else elements[index]
         fault = Fault(DeadLetterReason.STEP_FAILED, "the step raised on it", own, None if elements is None else index)
-        self._dead_letter(chunk, record, fault)
+        return self._letter(chunk, record, fault)
 
     # -- output -----------------------------------------------------------------------------------------------------
 
@@ -309,7 +321,8 @@ class Lane:
             StepFailed: the step raised; call `isolate`.
         """
         effects = self._effects()
-        engine = {"dead_letters": dict(self._counts), "last_tick": self._last_tick}
+        letters = [*self._letters, *map(self._buried, self._skipped)]
+        engine = {"dead_letters": dict(sorted(self._counts.items())), "last_tick": self._last_tick}
         sections = dict(effects.sections)
         sections[ENGINE] = snapshots.pack(ENGINE_VERSION, engine)
         views = dict(effects.views)
@@ -321,7 +334,7 @@ class Lane:
             save=self._saves + 1,
             build=self.setup.build,
         )
-        outputs = [note, *self._letters, *effects.outputs]
+        outputs = [note, *letters, *effects.outputs]
         return Save(
             epoch=self.epoch,
             base=self._base,
@@ -334,13 +347,10 @@ class Lane:
 
     def _effects(self) -> Effects:
         try:
-            return self._step.effects()
-        except (Unavailable, MemoryError):
-            raise
-        except Exception as error:  # design 4.3, as in `_give`
-            log.exception("partition %d: the step failed to say what changed", self.partition)
+            return self._guard(self._step.effects, on="a cut")
+        except StepFailed:
             self._cut_failed = True
-            raise StepFailed(repr(error)) from error
+            raise
 
     def _journal(self) -> Journal:
         journal = Journal()

@@ -129,6 +129,7 @@ class Loop:
             claimed = await self._checkpoint.claim(partition)
             if claimed.outbox:
                 await self._publish(partition, claimed.epoch, list(claimed.outbox))
+                self._behind.pop(partition, None)
         except StaleWriter as error:
             raise Unavailable(f"another worker claimed partition {partition} at the same time: {error}") from error
         except Unavailable:
@@ -201,18 +202,18 @@ class Loop:
         waiting = lane.waiting_records
         try:
             lane.run_next()
-            self.counts.records += waiting - lane.waiting_records
             if self.setup.clock == "wall":
                 lane.tick(self._wall_clock())
         except StepFailed:
             await self._isolate(lane)
+        self.counts.records += waiting - lane.waiting_records
         if lane.dirty:
             self._behind.setdefault(lane.partition, time.monotonic())
 
     async def _isolate(self, lane: Lane) -> None:
         self.counts.isolated += 1
         try:
-            lane.isolate(await self._checkpoint.claim(lane.partition))
+            lane.isolate(await self._checkpoint.reread(lane.partition, lane.epoch))
         except (StaleWriter, Unavailable) as error:
             self._drop(lane, error)
 

@@ -61,6 +61,9 @@ class _Stored:
     views: dict[str, bytes] = field(default_factory=dict)
     outbox: list[bytes] = field(default_factory=list)
 
+    def claimed(self) -> Claimed:
+        return Claimed(self.epoch, dict(self.offsets), dict(self.sections), list(self.outbox), saves=self.saves)
+
 
 class MemoryCheckpoint:
     """`Checkpoint` in a dictionary."""
@@ -71,9 +74,10 @@ class MemoryCheckpoint:
     async def claim(self, partition: int) -> Claimed:
         stored = self._stored.setdefault(partition, _Stored())
         stored.epoch += 1
-        return Claimed(
-            stored.epoch, dict(stored.offsets), dict(stored.sections), list(stored.outbox), saves=stored.saves
-        )
+        return stored.claimed()
+
+    async def reread(self, partition: int, epoch: int) -> Claimed:
+        return self._check(partition, epoch).claimed()
 
     async def save(self, partition: int, save: Save) -> None:
         stored = self._check(partition, save.epoch)

@@ -17,9 +17,18 @@ from redis.exceptions import RedisError, ResponseError
 from trueup.engine.checkpoint import Claimed, Save
 from trueup.errors import StaleWriter, Unavailable
 
-_CLAIM = """
-local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-return {epoch, redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('LRANGE', KEYS[3], 0, -1)}
+_READ = """
+return {redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('LRANGE', KEYS[3], 0, -1)}
+"""
+
+_CLAIM = f"""
+redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+{_READ}
+"""
+
+_REREAD = f"""
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return redis.error_reply('STALE epoch') end
+{_READ}
 """
 
 # ARGV: epoch, saves, then seven lists, each led by its length: bases (topic, offset), offsets (topic, offset),
@@ -65,15 +74,22 @@ class RedisCheckpoint:
         self._client = client
         self._name = f"{prefix}:{worker}"
         self._claim = client.register_script(_CLAIM)
+        self._reread = client.register_script(_REREAD)
         self._save = client.register_script(_SAVE)
         self._clear = client.register_script(_CLEAR)
 
     async def claim(self, partition: int) -> Claimed:
+        return await self._state(self._claim, partition)
+
+    async def reread(self, partition: int, epoch: int) -> Claimed:
+        return await self._state(self._reread, partition, epoch)
+
+    async def _state(self, script: Any, partition: int, *args: int) -> Claimed:
         meta, state, _, outbox = self._keys(partition)
-        epoch, meta_pairs, state_pairs, entries = await self._run(self._claim, [meta, state, outbox], [])
+        meta_pairs, state_pairs, entries = await self._run(script, [meta, state, outbox], list(args))
         fields = _pairs(meta_pairs)
         return Claimed(
-            epoch=int(epoch),
+            epoch=int(fields[b"epoch"]),
             offsets=_offsets(fields),
             sections={name.decode(): value for name, value in _pairs(state_pairs).items()},
             outbox=list(entries),

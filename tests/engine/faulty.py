@@ -1,0 +1,111 @@
+"""A checkpoint and a publisher that do what they promise, and can be told to fail or to be killed at a named place.
+
+fail         no answer, and not done (a publication: half of it)
+lose         done, and the answer is lost
+kill         the process ends just before (a publication: halfway)
+kill-after   the process ends just after
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+from trueup.engine.checkpoint import Checkpoint, Claimed, Save
+from trueup.engine.publisher import Publisher
+from trueup.errors import Unavailable
+from trueup.step import Output
+
+Result = TypeVar("Result")
+PLACES = ("claim", "reread", "save", "publish", "clear")
+WAYS = ("fail", "lose", "kill", "kill-after")
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+class Faults:
+    """What goes wrong, next time, and where. `happened` counts what did."""
+
+    def __init__(self) -> None:
+        self.armed: dict[str, str] = {}
+        #: Places that fail until they are taken out again.
+        self.down: set[str] = set()
+        self._spared: dict[str, int] = {}
+        self.happened: list[tuple[str, str]] = []
+
+    def later(self, place: str, *, after: int) -> None:
+        """Fail at this place, once it went well so many times."""
+        self.armed[place], self._spared[place] = "fail", after
+
+    async def at(self, place: str, call: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """Make the call, or not, as told."""
+        if self._spared.get(place, 0) > 0:
+            self._spared[place] -= 1
+            return await call()
+        way = "fail" if place in self.down else self.armed.pop(place, None)
+        if way is None:
+            return await call()
+        self.happened.append((place, way))
+        if way in ("lose", "kill-after"):
+            await call()
+        if way in ("kill", "kill-after"):
+            raise Killed(place)
+        raise Unavailable(f"{place}: {way}")
+
+
+class FaultyCheckpoint:
+    """`Checkpoint` that passes calls on, but for what `faults` says."""
+
+    def __init__(self, checkpoint: Checkpoint, faults: Faults) -> None:
+        self._checkpoint = checkpoint
+        self._faults = faults
+
+    async def claim(self, partition: int) -> Claimed:
+        async def call() -> Claimed:
+            return await self._checkpoint.claim(partition)
+
+        return await self._faults.at("claim", call)
+
+    async def reread(self, partition: int, epoch: int) -> Claimed:
+        async def call() -> Claimed:
+            return await self._checkpoint.reread(partition, epoch)
+
+        return await self._faults.at("reread", call)
+
+    async def save(self, partition: int, save: Save) -> None:
+        async def call() -> None:
+            await self._checkpoint.save(partition, save)
+
+        await self._faults.at("save", call)
+
+    async def clear_outbox(self, partition: int, epoch: int, count: int) -> None:
+        async def call() -> None:
+            await self._checkpoint.clear_outbox(partition, epoch, count)
+
+        await self._faults.at("clear", call)
+
+    async def views(self, partition: int) -> Mapping[str, bytes]:
+        return await self._checkpoint.views(partition)
+
+    async def offsets(self, partition: int) -> Mapping[str, int]:
+        return await self._checkpoint.offsets(partition)
+
+
+class FaultyPublisher:
+    """`Publisher` that passes calls on, but for what `faults` says: then half of them go out."""
+
+    def __init__(self, publisher: Publisher, faults: Faults) -> None:
+        self._publisher = publisher
+        self._faults = faults
+
+    async def publish(self, outputs: Sequence[Output]) -> None:
+        half = list(outputs[: len(outputs) // 2])
+
+        async def call() -> None:
+            await self._publisher.publish(outputs)
+
+        if self._faults.armed.get("publish") in ("fail", "kill"):
+            await self._publisher.publish(half)
+        await self._faults.at("publish", call)

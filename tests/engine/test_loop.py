@@ -1,0 +1,453 @@
+"""One worker: when it saves, what it does when it is refused, and whom it makes wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from engine.counting import MODELS, chunk, setup, value
+from engine.faulty import Faults, FaultyCheckpoint, FaultyPublisher
+from trueup.engine import outbox
+from trueup.engine.checkpoint import Checkpoint, Save
+from trueup.engine.loop import Loop, LoopSettings
+from trueup.engine.memory import MemoryCheckpoint, MemoryLog, MemoryPublisher
+from trueup.engine.records import Chunk
+from trueup.errors import Unavailable
+from trueup.step import Output
+
+#: Nothing but what is urgent is saved unless it is asked for.
+CALM = LoopSettings(save_interval_seconds=1e6, stuck_seconds=1e9)
+EAGER = LoopSettings(save_interval_seconds=0.0)
+
+
+class Bench:
+    """A worker on parts in memory that can be told to fail."""
+
+    def __init__(self, settings: LoopSettings = CALM, *, checkpoint: Checkpoint | None = None) -> None:
+        self.log = MemoryLog(2)
+        self.kept = checkpoint or MemoryCheckpoint()
+        self.faults = Faults()
+        self.committed: list[tuple[int, dict[str, int]]] = []
+        self.loop = self.worker(settings)
+
+    def worker(self, settings: LoopSettings = CALM) -> Loop:
+        async def commit(partition: int, offsets: Mapping[str, int]) -> None:
+            self.committed.append((partition, dict(offsets)))
+
+        return Loop(
+            setup=setup(clock="stream"),
+            checkpoint=FaultyCheckpoint(self.kept, self.faults),
+            publisher=FaultyPublisher(MemoryPublisher(self.log), self.faults),
+            commit=commit,
+            settings=settings,
+        )
+
+    @property
+    def said(self) -> list[str]:
+        return [json.loads(record.value or b"")["id"] for record in self.log.all("signals")]
+
+
+def ok(offset: int, *names: str, partition: int = 0, seek: int = 1) -> Chunk:
+    values = [value(name, model=MODELS[partition][0]) for name in names]
+    return chunk("predictions", offset, *values, partition=partition, seek=seek)
+
+
+def within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    """Run it; it fails where it has not come to an end by then."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(seconds):
+            await work
+
+    asyncio.run(limited())
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let others go on until it holds."""
+    while not holds():
+        await asyncio.sleep(0)
+
+
+async def settled(task: asyncio.Task[None]) -> bool:
+    """Whether a task has come to an end, once it had every chance to."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return task.done()
+
+
+# -- the order of effects ----------------------------------------------------------------------------------------------
+
+
+class Order:
+    """Notes what is done in which order, and does it."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.notes: list[str] = []
+        self._kept, self._publisher = bench.kept, MemoryPublisher(bench.log)
+        self.claim, self.reread = bench.kept.claim, bench.kept.reread
+        self.views, self.offsets = bench.kept.views, bench.kept.offsets
+
+    async def save(self, partition: int, save: Save) -> None:
+        self.notes.append("save")
+        await self._kept.save(partition, save)
+
+    async def clear_outbox(self, partition: int, epoch: int, count: int) -> None:
+        self.notes.append(f"clear {count}")
+        await self._kept.clear_outbox(partition, epoch, count)
+
+    async def publish(self, outputs: Sequence[Output]) -> None:
+        self.notes.append("publish " + " ".join(output.topic for output in outputs))
+        await self._publisher.publish(outputs)
+
+    async def commit(self, partition: int, offsets: Mapping[str, int]) -> None:
+        self.notes.append(f"commit {partition} {dict(offsets)}")
+
+
+def test_it_processes_then_saves_then_publishes_then_clears_then_commits() -> None:
+    async def work() -> None:
+        order = Order(Bench())
+        loop = Loop(setup=setup(clock="stream"), checkpoint=order, publisher=order, commit=order.commit, settings=CALM)
+        await loop.positions([0], 1)
+        await loop.offer(ok(0, "ok-a", "ok-b"))
+        await loop.turn(settle_all=True)
+        assert order.notes == ["save", "publish journal signals signals", "clear 3", "commit 0 {'predictions': 2}"]
+
+    within(5, work())
+
+
+# -- claims ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_write_drops_the_lane_and_asks_to_be_claimed_anew() -> None:
+    async def work() -> None:
+        bench = Bench()
+        await bench.loop.positions([0, 1], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        await bench.loop.offer(ok(0, "ok-b", partition=1))
+        await bench.kept.claim(0)
+        await bench.loop.turn(settle_all=True)
+        assert bench.loop.lost.is_set()
+        assert set(bench.loop.lanes) == {1}
+        assert bench.said == ["ok-b"]
+        await bench.loop.offer(ok(1, "ok-c"))
+        await bench.loop.turn(settle_all=True)
+        assert bench.said == ["ok-b"]
+        assert await bench.loop.positions([0, 1], 2) == {0: {}, 1: {"predictions": 1}}
+        assert not bench.loop.lost.is_set()
+        assert bench.loop.counts.lost == 1
+
+    within(5, work())
+
+
+@pytest.mark.parametrize("place", ["save", "publish", "clear"])
+@pytest.mark.parametrize("way", ["fail", "lose"])
+def test_what_fails_after_the_step_drops_the_lane_and_commits_nothing(place: str, way: str) -> None:
+    async def work() -> None:
+        bench = Bench()
+        await bench.loop.positions([0], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        bench.faults.armed[place] = way
+        await bench.loop.turn(settle_all=True)
+        assert bench.loop.lost.is_set()
+        assert (bench.loop.lanes, bench.committed) == ({}, [])
+        (positions,) = (await bench.loop.positions([0], 2)).values()
+        assert positions == ({} if (place, way) == ("save", "fail") else {"predictions": 1})
+        await bench.loop.offer(ok(0, "ok-a", seek=2))
+        await bench.loop.turn(settle_all=True)
+        assert set(bench.said) == {"ok-a"}
+
+    within(5, work())
+
+
+def test_what_a_predecessor_saved_and_did_not_publish_is_out_before_the_claim_returns() -> None:
+    async def work() -> None:
+        bench = Bench()
+        await bench.loop.positions([0], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        bench.faults.armed["publish"] = "kill"
+        with pytest.raises(BaseException, match="publish"):
+            await bench.loop.turn(settle_all=True)
+        assert bench.said == []
+        successor = bench.worker()
+        bench.faults.armed["publish"] = "fail"
+        with pytest.raises(Unavailable):
+            await successor.positions([0], 1)
+        assert await successor.positions([0], 2) == {0: {"predictions": 1}}
+        assert bench.said == ["ok-a"]
+        assert (await bench.kept.claim(0)).outbox == []
+
+    within(5, work())
+
+
+def test_where_one_partition_cannot_be_claimed_none_is_and_chunks_of_the_old_seek_find_no_lane() -> None:
+    async def work() -> None:
+        bench = Bench()
+        await bench.loop.positions([0, 1], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        await bench.loop.turn()
+        bench.faults.later("claim", after=1)
+        with pytest.raises(Unavailable):
+            await bench.loop.positions([0, 1], 2)
+        await bench.loop.offer(ok(1, "ok-b"))
+        await bench.loop.turn(settle_all=True)
+        assert await bench.kept.offsets(0) == {}, "ok-b went on where the saved state holds no ok-a"
+
+    within(5, work())
+
+
+def test_a_thawed_zombie_whose_step_raises_is_refused_and_takes_nothing_over() -> None:
+    async def work() -> None:
+        bench = Bench()
+        await bench.loop.positions([0], 1)
+        await bench.loop.offer(ok(0, "ok-a", "poison-1"))
+        successor = bench.worker()
+        await successor.positions([0], 1)
+        await bench.loop.turn(settle_all=True)
+        assert bench.loop.lost.is_set()
+        await successor.offer(ok(0, "ok-a", "poison-1"))
+        await successor.turn(settle_all=True)
+        assert not successor.lost.is_set()
+        assert bench.said == ["ok-a"]
+
+    within(5, work())
+
+
+def test_chunks_from_before_the_last_seek_and_of_partitions_of_others_are_dropped() -> None:
+    async def work() -> None:
+        bench = Bench()
+        await bench.loop.positions([0], 1)
+        await bench.loop.positions([0], 2)
+        await bench.loop.offer(ok(5, "ok-old", seek=1))
+        await bench.loop.offer(ok(0, "ok-other", partition=1, seek=2))
+        await bench.loop.offer(ok(0, "ok-new", seek=2))
+        await bench.loop.turn(settle_all=True)
+        assert bench.said == ["ok-new"]
+
+    within(5, work())
+
+
+def test_a_revoked_worker_saves_and_publishes_what_it_took_and_lets_go_of_all() -> None:
+    async def work() -> None:
+        bench = Bench()
+        await bench.loop.positions([0, 1], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        await bench.loop.offer(ok(0, "ok-b", partition=1))
+        await bench.loop.turn()
+        assert bench.said == []
+        await bench.loop.offer(ok(1, "ok-c"))
+        await bench.loop.revoke()
+        assert bench.said == ["ok-a", "ok-b"]
+        assert bench.loop.lanes == {}
+        assert [await bench.kept.offsets(partition) for partition in (0, 1)] == [{"predictions": 1}] * 2
+
+    within(5, work())
+
+
+# -- when it saves -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_urgent_is_out_in_the_turn_that_takes_it_and_the_rest_waits() -> None:
+    async def work() -> None:
+        bench = Bench()
+        await bench.loop.positions([0, 1], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        await bench.loop.offer(ok(0, "ok-b", partition=1))
+        await bench.loop.turn()
+        assert bench.said == []
+        await bench.loop.offer(ok(1, "urgent-c"))
+        await bench.loop.turn()
+        assert bench.said == ["ok-a", "urgent-c"]
+
+    within(5, work())
+
+
+class Slow(MemoryCheckpoint):
+    """A checkpoint whose saves take a while, and who knows when they began and ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.saves: list[tuple[float, float]] = []
+
+    async def save(self, partition: int, save: Save) -> None:
+        begun = time.monotonic()
+        await asyncio.sleep(0.01)
+        await super().save(partition, save)
+        self.saves.append((begun, time.monotonic()))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_while_there_is_work_a_save_is_followed_by_as_long_without_one_as_its_share_asks_for(share: float) -> None:
+    async def work() -> None:
+        slow = Slow()
+        bench = Bench(LoopSettings(save_interval_seconds=0.0, save_share=share), checkpoint=slow)
+        await bench.loop.positions([0], 1)
+        offset = 0
+        while len(slow.saves) < 4:
+            while bench.loop.lanes[0].waiting_records < 2:
+                await bench.loop.offer(ok(offset, f"ok-{offset}"))
+                offset += 1
+            await bench.loop.turn()
+        for (begun, ended), (next_begun, _) in itertools.pairwise(slow.saves):
+            assert next_begun - ended >= (ended - begun) * (1 - share) / share
+
+    within(30, work())
+
+
+def test_however_much_a_save_costs_the_next_one_is_not_put_off_until_the_worker_counts_as_stuck() -> None:
+    async def work() -> None:
+        bench = Bench(LoopSettings(save_share=0.0001, stuck_seconds=0.5), checkpoint=Slow())
+        await bench.loop.positions([0], 1)
+        offset = 0
+        while bench.loop.counts.saves < 3:
+            await bench.loop.offer(ok(offset, f"ok-{offset}"))
+            await bench.loop.turn()
+            offset += 1
+            await asyncio.sleep(0)
+
+    within(10, work())
+
+
+@pytest.mark.parametrize("place", ["claim", "save", "publish", "clear"])
+def test_a_partition_that_has_work_and_cannot_be_settled_for_too_long_ends_the_worker(place: str) -> None:
+    async def work() -> None:
+        bench = Bench(LoopSettings(save_interval_seconds=0.0, stuck_seconds=0.02))
+        await bench.loop.positions([0], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        running = asyncio.create_task(bench.loop.run(lambda: False))
+        bench.faults.down.add(place)
+        for seek in itertools.count(2):
+            await asyncio.sleep(0)
+            if running.done():
+                break
+            with contextlib.suppress(Unavailable):
+                await bench.loop.positions([0], seek)
+                await bench.loop.offer(ok(0, "ok-a", seek=seek))
+        with pytest.raises(Unavailable, match="partition 0 could not be saved and published"):
+            await running
+
+    within(10, work())
+
+
+def test_a_worker_that_has_nothing_to_do_is_never_stuck() -> None:
+    async def work() -> None:
+        bench = Bench(LoopSettings(save_interval_seconds=0.0, stuck_seconds=0.0))
+        await bench.loop.positions([0], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        bench.faults.armed["save"] = "lose"
+        await bench.loop.turn(settle_all=True)
+        await bench.loop.positions([0], 2)
+        for _ in range(3):
+            await bench.loop.turn(settle_all=True)
+        assert bench.said == ["ok-a"]
+
+    within(5, work())
+
+
+# -- back-pressure -----------------------------------------------------------------------------------------------------
+
+NARROW = LoopSettings(save_interval_seconds=1e6, stuck_seconds=1e9, waiting_records=2)
+
+
+def test_whoever_offers_to_a_full_lane_waits_until_there_is_room() -> None:
+    async def work() -> None:
+        bench = Bench(NARROW)
+        await bench.loop.positions([0, 1], 1)
+        await bench.loop.offer(ok(0, "ok-a", "ok-b"))
+        waiting = asyncio.create_task(bench.loop.offer(ok(2, "ok-c")))
+        assert not await settled(waiting)
+        await bench.loop.offer(ok(0, "ok-x", partition=1))
+        await bench.loop.turn()
+        assert await settled(waiting)
+        await bench.loop.turn(settle_all=True)
+        assert bench.said == ["ok-a", "ok-b", "ok-c", "ok-x"]
+
+    within(5, work())
+
+
+@pytest.mark.parametrize("end", ["revoked", "claimed anew", "lost"])
+def test_whoever_waits_for_a_lane_that_is_gone_is_let_go_and_its_chunk_dropped(end: str) -> None:
+    async def work() -> None:
+        bench = Bench(NARROW)
+        await bench.loop.positions([0], 1)
+        await bench.loop.offer(ok(0, "ok-a", "ok-b"))
+        waiting = asyncio.create_task(bench.loop.offer(ok(2, "ok-c")))
+        assert not await settled(waiting)
+        if end == "revoked":
+            await bench.loop.revoke()
+        elif end == "claimed anew":
+            await bench.loop.positions([0], 2)
+        else:
+            await bench.kept.claim(0)
+            await bench.loop.turn(settle_all=True)
+        assert await settled(waiting)
+        assert all(lane.idle for lane in bench.loop.lanes.values())
+
+    within(5, work())
+
+
+# -- the loop as a task ------------------------------------------------------------------------------------------------
+
+
+def test_a_loop_that_runs_wakes_for_a_chunk_and_ends_when_it_is_told_to() -> None:
+    async def work() -> None:
+        bench = Bench(EAGER)
+        await bench.loop.positions([0], 1)
+        stop = False
+        running = asyncio.create_task(bench.loop.run(lambda: stop))
+        for offset in range(3):
+            await bench.loop.offer(ok(offset, f"ok-{offset}"))
+            await until(lambda expected=offset + 1: len(bench.committed) == expected)  # type: ignore[misc]
+        stop = True
+        await bench.loop.offer(ok(3, "ok-3"))
+        await running
+        assert bench.committed == [(0, {"predictions": offset}) for offset in (1, 2, 3)]
+
+    within(10, work())
+
+
+def test_a_loop_that_lost_its_lanes_rests_until_they_are_claimed_anew() -> None:
+    async def work() -> None:
+        bench = Bench(EAGER)
+        await bench.loop.positions([0], 1)
+        stop, asked = False, 0
+
+        def should_stop() -> bool:
+            nonlocal asked
+            asked += 1
+            return stop
+
+        running = asyncio.create_task(bench.loop.run(should_stop))
+        bench.faults.armed["save"] = "fail"
+        await bench.loop.offer(ok(0, "ok-a"))
+        await bench.loop.lost.wait()
+        before = asked
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await asyncio.shield(running)
+        assert asked - before < 5
+        stop = True
+        await bench.loop.positions([0], 2)
+        await bench.loop.offer(ok(0, "ok-a", seek=2))
+        await running
+
+    within(10, work())
+
+
+def test_an_outbox_of_thousands_goes_out_in_one_piece_and_in_order() -> None:
+    async def work() -> None:
+        bench = Bench()
+        claimed = await bench.kept.claim(0)
+        entries = [outbox.encode(Output("signals", b"m", value(f"ok-{at}"), partition=0)) for at in range(5_000)]
+        await bench.kept.save(0, Save(claimed.epoch, {}, 0, offsets={}, outbox=entries))
+        await bench.loop.positions([0], 1)
+        names = [json.loads(record.value or b"")["prediction_id"] for record in bench.log.all("signals")]
+        assert names == [f"ok-{at}" for at in range(5_000)]
+
+    within(10, work())
