@@ -116,4 +116,5 @@ def test_the_silence_of_one_model_is_not_that_of_another() -> None:
     harness.take("predictions", prediction("p1", model="quiet", at=T0), prediction("p1", model="busy", at=T0 + 3 * DAY))
     harness.tick(T0 + 3 * DAY)
 
-    assert [(signal["model_id"], signal["missing"]) for signal in harness.signals()] == [("quiet", "predictions")]
+    silent = [(signal["model_id"], signal["missing"]) for signal in harness.signals()]
+    assert silent == [("quiet", "predictions"), ("quiet", "feedback")]

@@ -2,7 +2,7 @@
 
 One entry for each (model_id, prediction_id), in whatever order its events come:
 
-    answers   version -> [prediction, score, predicted_at, segment]     the first one counts, later ones are repeats
+    answers   version -> [prediction, score, predicted_at, segment, counted]  the first one counts, later ones are repeats
     truth     [actual, score, observed_at, offset, events, corrections, repeats]  the last one counts
 
 An entry is held as the very bytes that are saved. It is let go `horizon` after its day, and counted.
@@ -31,6 +31,8 @@ class Answer(NamedTuple):
     probability: float | None
     predicted_at: float
     segment: dict[str, str] | None
+    #: The outcome that was counted for it (correct, error, loss), so that a correction takes back just that.
+    counted: tuple[bool | None, float, float] | None = None
 
 
 class Truth(NamedTuple):
@@ -103,10 +105,16 @@ class Waiting:
             keys = self._days[day] = set()
         keys.add(key)
 
-    def let_go(self, before_day: int) -> Iterator[tuple[str, Entry]]:
-        """Forget the entries whose day is before `before_day`, giving each with its model_id, in a fixed order."""
+    def let_go(self, before_day: int, *, most: int) -> Iterator[tuple[str, Entry]]:
+        """Forget the entries whose day is before `before_day`, giving each with its model_id, in a fixed order.
+
+        At most `most` of them, the oldest first; the others are for the next call.
+        """
         for day in sorted(day for day in self._days if day < before_day):
-            for key in sorted(self._days.pop(day)):
+            keys = sorted(self._days.pop(day))
+            if len(keys) > most:
+                self._days[day] = set(keys[most:])
+            for key in keys[:most]:
                 raw = self._entries.get(key)
                 if raw is None:
                     continue
@@ -116,6 +124,9 @@ class Waiting:
                 del self._entries[key]
                 self._changed.add(key)
                 yield sections.parse(key)[1][0], entry
+            most -= len(keys)
+            if most <= 0:
+                return
 
     def changes(self) -> dict[str, bytes | None]:
         """Section -> bytes (None: gone), for the entries that changed since the last call."""

@@ -17,6 +17,8 @@ from trueup.monitor.version import NOT_SERVING, Version
 from trueup.monitor.versions_compared import VersionsCompared
 from trueup.monitor.windows import DAY, HOUR, Tally
 
+#: A version that nobody deployed is held against the one before it from so many predictions on.
+APPEARS_AFTER = 30
 MODEL_COUNTS = ("predictions", "feedback", "joined", "orphans", "duplicates", "corrections", "expired", "clamped")
 
 
@@ -68,36 +70,51 @@ class Model:
         #: Label time up to which the budget was earned; None before the first truth.
         self.earned_until: float | None = None
 
+    @property
+    def inflation(self) -> float:
+        """The variance inflation of its errors, as far as any version has met it: n labels are worth n / this."""
+        return max((version.watch.pager.inflation for version in self.versions.values()), default=1.0)
+
     # -- events -----------------------------------------------------------------------------------------------------
 
-    def version(self, model_version: str, at: float, *, serves: bool = True) -> Version:
-        """The version, new where it was not seen before: one that serves is held against the one that did so far."""
+    def version(self, model_version: str, at: float) -> Version:
+        """The version, new where it was not seen before."""
         version = self.versions.get(model_version)
         if version is None:
-            inflation = max((known.watch.pager.inflation for known in self.versions.values()), default=1.0)
-            version = Version(model_version, self.config, self.fleet, inflation=inflation)
+            version = Version(model_version, self.config, self.fleet, inflation=self.inflation)
             version.first_seen = at
-            if serves:
-                self._hold_against_serving(model_version, at)
             self.versions[model_version] = version
         return version
 
     def _hold_against_serving(self, model_version: str, at: float) -> None:
-        before = self._serving()
+        """Test it against the version that serves besides, unless it is in the running test already."""
+        if self.compared is not None and model_version in (self.compared.new, self.compared.old):
+            return
+        before = self._serving(besides=model_version)
         if before is not None:
             self.compared = VersionsCompared(model_version, before, self.fleet.comparison_alpha, since=at)
 
-    def _serving(self) -> str | None:
-        champions = [name for name, version in self.versions.items() if version.role == "champion"]
-        others = [name for name, version in self.versions.items() if version.role in (None, "challenger")]
+    def _appeared(self, version: Version) -> None:
+        """A version that nobody deployed has served a while: hold it against the one before it.
+
+        A stray answer of a version that is not in service, or a new one while a deployed one is on trial, ends no test.
+        """
+        running = self.compared
+        on_trial = running is not None and running.undecided and self.versions[running.new].role is not None
+        if version.role is None and not on_trial:
+            self._hold_against_serving(version.model_version, version.first_seen)
+
+    def _serving(self, *, besides: str) -> str | None:
+        known = [(name, version.role) for name, version in self.versions.items() if name != besides]
+        champions = [name for name, role in known if role == "champion"]
+        others = [name for name, role in known if role in (None, "challenger")]
         serving = champions or others
         return serving[-1] if serving else None
 
     def deployed(self, model_version: str, role: str, at: float, traffic: float | None) -> None:
         """A version took a role; a champion with all the traffic retires the one before it."""
-        serves = role not in NOT_SERVING
-        version = self.version(model_version, at, serves=serves)
-        if version.role == "shadow" and serves:
+        version = self.version(model_version, at)
+        if role not in NOT_SERVING and version.role in (None, "shadow"):
             self._hold_against_serving(model_version, at)
         if role == "champion" and traffic in (None, 1, 1.0):
             for other in self.versions.values():
@@ -121,6 +138,8 @@ class Model:
             self.counts["predictions"] += 1
             self.counts["orphans"] -= entry.truth is not None
         version.predicted(answer, failed=bool(event.get("error")), latency_ms=event.get("latency_ms"))
+        if version.counts["predictions"] == APPEARS_AFTER:
+            self._appeared(version)
         noticed: list[Noticed] = []
         score = _score_of(answer)
         if score is not None:
@@ -128,7 +147,7 @@ class Model:
         if entry.truth is not None:
             if first:
                 self._labelled(entry, entry.truth)
-            noticed += self._join(version, answer, entry.truth)
+            noticed += self._join(version, entry, entry.truth)
         return version, noticed
 
     def told(self, entry: Entry, truth: Truth) -> tuple[list[Version], list[Noticed]]:
@@ -143,10 +162,10 @@ class Model:
         self._labelled(entry, truth)
         noticed: list[Noticed] = []
         versions = []
-        for model_version, answer in entry.answers.items():
+        for model_version in entry.answers:
             version = self.versions[model_version]
             versions.append(version)
-            noticed += self._join(version, answer, truth)
+            noticed += self._join(version, entry, truth)
         return versions, noticed
 
     def _told_again(self, entry: Entry, before: Truth, now: Truth) -> list[Version]:
@@ -160,11 +179,19 @@ class Model:
             repeats=before.repeats + (not correction),
         )
         versions = [self.versions[name] for name in entry.answers]
-        for version, answer in zip(versions, entry.answers.values(), strict=True):
+        for version in versions:
             version.told_again(correction=correction)
             if correction:
-                version.corrected(answer, self._judge(answer, before), self._judge(answer, entry.truth))
+                self._correct(version, entry, entry.truth)
         return versions
+
+    def _correct(self, version: Version, entry: Entry, truth: Truth) -> None:
+        """Take back what was counted, by whatever settings it was judged then, and count the new truth."""
+        answer = entry.answers[version.model_version]
+        before = None if answer.counted is None else Outcome(*answer.counted)
+        after = self._judge(answer, truth)
+        version.corrected(answer, before, after)
+        entry.answers[version.model_version] = answer._replace(counted=_counted(after))
 
     def let_go(self, entry: Entry) -> list[Version]:
         """The horizon passed: an answer without truth is expired; an orphan stays counted as one."""
@@ -183,8 +210,10 @@ class Model:
         self.counts["joined"] += 1
         self.training.labelled(truth.observed_at, entry.first_offset, truth.offset)
 
-    def _join(self, version: Version, answer: Answer, truth: Truth) -> Iterator[Noticed]:
+    def _join(self, version: Version, entry: Entry, truth: Truth) -> Iterator[Noticed]:
+        answer = entry.answers[version.model_version]
         outcome = self._judge(answer, truth)
+        entry.answers[version.model_version] = answer._replace(counted=_counted(outcome))
         hour = int(truth.observed_at // HOUR)
         if version.open_hour is None:
             version.open_hour = hour
@@ -247,6 +276,10 @@ class Model:
         self.earned_until = data["earned_until"]
         for name in data["versions"]:
             self.versions[name] = Version(name, self.config, self.fleet)
+
+
+def _counted(outcome: Outcome | None) -> tuple[bool | None, float, float] | None:
+    return None if outcome is None else (outcome.correct, outcome.error, outcome.loss)
 
 
 def _close(version: Version, hour: int) -> HourClosed:

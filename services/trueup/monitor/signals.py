@@ -11,20 +11,21 @@ from trueup.monitor.windows import HOUR, Tally
 from trueup.statistics.intervals import rate_interval
 
 
-def rate(mean: float, n: int) -> dict[str, Any]:
-    """A mean of losses in [0, 1] with its sample size and 95 % interval (Wilson)."""
+def rate(mean: float, n: int, *, inflation: float = 1.0) -> dict[str, Any]:
+    """A mean of losses in [0, 1] with its sample size and 95 % interval (Wilson), `n` being worth n / `inflation`."""
     mean = min(1.0, max(0.0, mean))  # a sum of floats may leave it a hair outside
-    low, high = rate_interval(mean * n, n)
+    low, high = rate_interval(mean * n, n, inflation=inflation)
     return {"mean": mean, "n": n, "low": low, "high": high}
 
 
-def _rate(tally: Tally) -> dict[str, Any]:
-    return rate(tally.mean_loss or 0.0, tally.n)
+def _rate(tally: Tally, inflation: float) -> dict[str, Any]:
+    return rate(tally.mean_loss or 0.0, tally.n, inflation=inflation)
 
 
 def hour_closed(model: Model, closed: HourClosed) -> dict[str, Any]:
     """`WindowClosed`: the hour, and the day that ends with it."""
     end = (closed.hour + 1) * HOUR
+    inflation = closed.version.watch.pager.inflation
     return {
         "type": "window_closed",
         "at": float(end),
@@ -32,8 +33,8 @@ def hour_closed(model: Model, closed: HourClosed) -> dict[str, Any]:
         "model_version": closed.version.model_version,
         "from_time": float(end - HOUR),
         "to_time": float(end),
-        "hour": _rate(closed.tally),
-        "day": _rate(closed.day),
+        "hour": _rate(closed.tally, inflation),
+        "day": _rate(closed.day, inflation),
     }
 
 
@@ -62,7 +63,7 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
     reference = alarm.reference
     at = 0.0 if alarm.at is None else alarm.at
     return {
-        "recent": rate(alarm.mean_since_change, alarm.labels_since_change),
+        "recent": rate(alarm.mean_since_change, alarm.labels_since_change, inflation=reference.inflation),
         "changed_at": at if alarm.changed_at is None else alarm.changed_at,
         "reference": {
             "mean": reference.mean,
@@ -78,6 +79,7 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
 def compared(model: Model, noticed: Compared) -> dict[str, Any]:
     """`VersionsCompared`."""
     test = noticed.compared
+    inflation = model.inflation
     return {
         "type": "versions_compared",
         "at": noticed.at,
@@ -86,8 +88,8 @@ def compared(model: Model, noticed: Compared) -> dict[str, Any]:
         "previous_version": test.old,
         "verdict": test.test.verdict,
         "pairs": test.test.n,
-        "error": _rate(test.new_tally),
-        "previous_error": _rate(test.old_tally),
+        "error": _rate(test.new_tally, inflation),
+        "previous_error": _rate(test.old_tally, inflation),
         "alpha": test.test.alpha,
     }
 

@@ -29,6 +29,8 @@ from trueup.step import Arrival, Effects, Output
 FORM = 1
 #: Event times later than the record itself by more than this are taken for the record's.
 CLOCK_AHEAD_SECONDS = 300.0
+#: Entries let go in one tick: a whole day of them would be one save too large for Redis.
+LET_GO_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ class MonitorStep:
 
     def tick(self, now: float) -> None:
         self._now = now
-        for model_id, entry in self._waiting.let_go(int((now - self._config.label_horizon_days * DAY) // DAY)):
+        before_day = int((now - self._config.label_horizon_days * DAY) // DAY)
+        for model_id, entry in self._waiting.let_go(before_day, most=LET_GO_AT_ONCE):
             model = self._models[model_id]
             self._touch(model, *model.let_go(entry))
         for model in self._models.values():
@@ -136,6 +139,8 @@ class MonitorStep:
         version, noticed = model.predicted(entry, event, answer, arrival.offset)
         self._waiting.put(model.model_id, prediction_id, entry)
         self._seen(model, "predictions", at, arrival)
+        if entry.truth is not None:
+            self._seen(model, "feedback", at, arrival)
         self._touch(model, version)
         if noticed:
             self._noticed += [(model, item) for item in noticed]
@@ -150,7 +155,8 @@ class MonitorStep:
         at = self._time(model, event.get("observed_at"), arrival)
         versions, noticed = model.told(entry, Truth(event.get("actual"), event.get("score"), at, arrival.offset))
         self._waiting.put(model.model_id, prediction_id, entry)
-        self._seen(model, "feedback", at, arrival)
+        if entry.answers:  # truths of nothing that was predicted here leave the monitor as blind as none
+            self._seen(model, "feedback", at, arrival)
         self._touch(model, *versions)
         if noticed:
             self._noticed += [(model, item) for item in noticed]
@@ -171,11 +177,18 @@ class MonitorStep:
         return model
 
     def _time(self, model: Model, stated: float | None, arrival: Arrival) -> float:
-        """The event's time: as stated, but not from the future as the broker saw it; else the record's."""
+        """The event's time: as stated, else the record's; but not from the future.
+
+        What lies in the future, the record says, and by the wall clock the last tick too: the record's time is its
+        producer's, whose clock may be as wrong as the app's.
+        """
+        latest = arrival.timestamp
+        if self._place.clock == "wall" and self._now:
+            latest = min(latest, self._now)
         at = arrival.timestamp if stated is None else stated
-        if at > arrival.timestamp + CLOCK_AHEAD_SECONDS:
+        if at > latest + CLOCK_AHEAD_SECONDS:
             model.counts["clamped"] += 1
-            at = arrival.timestamp
+            at = latest
         if self._event_time is None or at > self._event_time:
             self._event_time = at
         return at

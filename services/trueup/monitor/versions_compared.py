@@ -26,9 +26,14 @@ class VersionsCompared:
         self.old_tally = Tally()
         self._pairs = PairedOutcomes()
 
+    @property
+    def undecided(self) -> bool:
+        """Whether the verdict is still to come."""
+        return self.test.verdict == "undecided"
+
     def add(self, model_version: str, outcome: Outcome, predicted_at: float) -> bool:
         """Take one outcome of either version; True when it brings the verdict."""
-        if model_version not in (self.new, self.old) or self.test.verdict != "undecided":
+        if model_version not in (self.new, self.old) or not self.undecided:
             return False
         if predicted_at < self.since:
             return False
@@ -38,7 +43,7 @@ class VersionsCompared:
         if difference is None:
             return False
         self.test.update(difference)
-        return self.test.verdict != "undecided"
+        return not self.undecided
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values, for `restore`."""

@@ -34,6 +34,7 @@ def model_view(model: Model) -> dict[str, Any]:
 def _version_view(version: Version) -> dict[str, Any]:
     counts = version.counts
     day = version.windows.label_time.last(DAY)
+    inflation = version.watch.pager.inflation
     return {
         "model_version": version.model_version,
         "role": version.role,
@@ -41,11 +42,11 @@ def _version_view(version: Version) -> dict[str, Any]:
         "orphans": 0,
         "correct": version.correct,
         "rolling_accuracy": {
-            **_accuracy(version.windows.last.correct, version.windows.last.n),
+            **_accuracy(version.windows.last.correct, version.windows.last.n, inflation),
             "window": f"last {version.fleet.last_outcomes} outcomes",
         },
-        "accuracy_hour": _tally_accuracy(version.windows.label_time.last(HOUR)),
-        "accuracy_day": _tally_accuracy(day),
+        "accuracy_hour": _tally_accuracy(version.windows.label_time.last(HOUR), inflation),
+        "accuracy_day": _tally_accuracy(day, inflation),
         "mean_error": version.error / version.judged if version.judged else None,
         "rmse": (max(0.0, version.squared) / version.judged) ** 0.5 if version.judged else None,
         "mean_error_day": day.mean_error,
@@ -56,7 +57,7 @@ def _version_view(version: Version) -> dict[str, Any]:
             "mean_latency_ms": version.calls.mean_latency_ms,
         },
         "segments": {
-            name: {value: _segment(windows) for value, windows in values.items()}
+            name: {value: _segment(windows, inflation) for value, windows in values.items()}
             for name, values in version.segments.items()
         },
         "detector": _detector(version),
@@ -64,17 +65,22 @@ def _version_view(version: Version) -> dict[str, Any]:
     }
 
 
-def _accuracy(correct: int, n: int) -> dict[str, Any]:
-    low, high = rate_interval(correct, n)
+def _accuracy(correct: int, n: int, inflation: float) -> dict[str, Any]:
+    """With a 95 % interval for as many independent outcomes as these are worth."""
+    low, high = rate_interval(correct, n, inflation=inflation)
     return {"correct": correct, "n": n, "accuracy": correct / n if n else None, "low": low, "high": high}
 
 
-def _tally_accuracy(tally: Tally) -> dict[str, Any]:
-    return _accuracy(tally.correct, tally.judged)
+def _tally_accuracy(tally: Tally, inflation: float) -> dict[str, Any]:
+    return _accuracy(tally.correct, tally.judged, inflation)
 
 
-def _segment(windows: Windows) -> dict[str, Any]:
-    return {**_accuracy(windows.last.correct, windows.last.n), "day": _tally_accuracy(windows.label_time.last(DAY))}
+def _segment(windows: Windows, inflation: float) -> dict[str, Any]:
+    day = windows.label_time.last(DAY)
+    return {
+        **_accuracy(windows.last.correct, windows.last.n, inflation),
+        "day": {**_tally_accuracy(day, inflation), "mean_error": day.mean_error, "outcomes": day.n},
+    }
 
 
 def _detector(version: Version) -> dict[str, Any]:
