@@ -31,5 +31,9 @@ class UnknownSnapshot(TrueupError):
     """A snapshot of a version that this code does not read."""
 
 
+class TopicWentBack(TrueupError):
+    """A topic ends before where the saved state goes on: it was made anew, or cut."""
+
+
 class InvalidSettings(TrueupError):
     """The configuration cannot be used; the message says where and how to mend it."""

@@ -19,13 +19,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import faust
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from trueup.engine.loop import Loop
 from trueup.engine.records import Chunk, Record
-from trueup.errors import Unavailable
+from trueup.errors import TopicWentBack, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,8 @@ class ChunkConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._seek_number = 0
         self._seek_generation: int | None = None
+        self._claims = 0
+        self._seeking = asyncio.Lock()
         self._expected: dict[TP, int] = {}
         super().__init__(*args, **kwargs)
 
@@ -86,8 +90,7 @@ class ChunkConsumer(driver.Consumer):
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop or not self.flow_active:
             return
-        fresh = seek == self._seek_number and generation == self.app.consumer_generation_id == self._seek_generation
-        if not fresh:
+        if not (seek == self._seek_number and generation == self.app.consumer_generation_id and self._sought):
             await self.perform_seek()
             return
         for tp, fetched in records.items():
@@ -103,6 +106,12 @@ class ChunkConsumer(driver.Consumer):
                 message.value = cast(Any, chunk)
                 yield tp, message
 
+    @property
+    def _sought(self) -> bool:
+        """Whether the lanes are those of the last seek, and that of this generation of the group."""
+        loop = self._trueup.trueup_loop
+        return self._seek_generation == self.app.consumer_generation_id and loop.seek_number == self._seek_number
+
     def _chunk(self, tp: TP, fetched: list[Any]) -> Chunk | None:
         expected = self._expected.get(tp, 0)
         records = [
@@ -114,31 +123,58 @@ class ChunkConsumer(driver.Consumer):
             return None
         self._expected[tp] = records[-1].offset + 1
         topic = tp.topic.removeprefix(self._trueup.trueup_prefix)
-        return Chunk(topic, tp.partition, records, self._seek_number)
+        return Chunk(topic, tp.partition, records, self._seek_number, expected)
 
     async def perform_seek(self) -> None:
         """Claim all assigned partitions and go to where their saved state says; unsaved topics start at the oldest.
 
-        Redis or Kafka that does not answer is asked again until Faust's own time-out ends the worker.
+        One at a time, for it is called by Faust and by whoever lost a lane; again where the group changed meanwhile.
+        Where it is cancelled half-way (Faust waits for it only so long), `getmany` finds that out and calls it again.
+
+        Raises:
+            TopicWentBack: a topic ends before where the saved state goes on.
         """
+        async with self._seeking:
+            while not await self._seek_once():
+                pass
+
+    async def _seek_once(self) -> bool:
+        """Claim and seek; False where the group was rebalanced meanwhile."""
         generation = self.app.consumer_generation_id
         await super().perform_seek()
         assigned = {TP(*tp) for tp in self.assignment()}
-        number = self._seek_number + 1
+        self._claims += 1
+        number = self._claims
         positions = await self._positions({tp.partition for tp in assigned}, number)
         if generation != self.app.consumer_generation_id:
-            return  # rebalanced meanwhile: another seek follows
+            return False
         prefix = self._trueup.trueup_prefix
         wanted = {tp: positions.get(tp.partition, {}).get(tp.topic.removeprefix(prefix)) for tp in assigned}
         oldest = await self.earliest_offsets(*[tp for tp, offset in wanted.items() if offset is None])
         target = {tp: offset for tp, offset in wanted.items() if offset is not None}
         target.update({TP(*tp): offset for tp, offset in oldest.items()})
+        await self._refuse_lost_records({tp: offset for tp, offset in wanted.items() if offset})
         if target:
             await self.seek_wait(target)
         for tp, offset in target.items():
             self._expected[tp] = offset
             self._read_offset[tp] = offset or None
         self._seek_number, self._seek_generation = number, generation
+        return generation == self.app.consumer_generation_id
+
+    async def _refuse_lost_records(self, saved: Mapping[TP, int]) -> None:
+        """Say what was deleted before it was read; go no further where a topic is not the one that was saved about."""
+        if not saved:
+            return
+        oldest, ends = await self.earliest_offsets(*saved), await self.highwaters(*saved)
+        for tp, offset in saved.items():
+            if ends.get(tp, offset) < offset:
+                raise TopicWentBack(
+                    f"{tp.topic} partition {tp.partition} ends at {ends[tp]}, and the saved state goes on at {offset}: "
+                    "the topic was made anew or cut. Give the workers another redis.key_prefix to begin anew with it"
+                )
+            if oldest.get(tp, 0) > offset:
+                log.error("%s: records %d to %d were deleted before they were read", tp, offset, oldest[tp])
 
     async def _positions(self, partitions: set[int], number: int) -> Mapping[int, Mapping[str, int]]:
         while True:
@@ -154,7 +190,15 @@ class ChunkConsumer(driver.Consumer):
         assigned = {TP(*tp) for tp in self.assignment()}
         wanted = {TP(prefix + topic, partition): offset for topic, offset in offsets.items()}
         if committable := {tp: offset for tp, offset in wanted.items() if tp in assigned}:
-            await self._commit(committable)
+            await self._thread.call_thread(self._tell, committable)
+
+    async def _tell(self, offsets: Mapping[TP, int]) -> None:
+        """Commit, in the consumer's thread; Faust's own way would end the worker where it fails."""
+        consumer = self._thread._ensure_consumer()
+        try:
+            await consumer.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
+        except (KafkaError, ValueError) as error:
+            log.info("Kafka was not told how far the saved state is: %r", error)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Save what can be saved before another worker claims it."""

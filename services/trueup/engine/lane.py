@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, Protocol, TypeVar
 
@@ -39,6 +39,8 @@ Made = TypeVar("Made")
 #: The section and the view in which the engine keeps what it counts itself.
 ENGINE = "engine"
 ENGINE_VERSION = 1
+#: What is taken in one go: a larger chunk is taken in parts, so that no other lane has to wait for long.
+MOST_BYTES_AT_ONCE = 262_144
 #: Model ids of which a lane remembers that they belong here.
 ROUTES_KEPT = 10_000
 
@@ -86,6 +88,7 @@ class Lane:
         self.setup = setup
         self.epoch = claimed.epoch
         self.waiting_records = 0
+        self.waiting_bytes = 0
         self._waiting: dict[str, deque[Chunk]] = {topic: deque() for topic in setup.feeds}
         self._routes: dict[str, bool] = {}
         self._saves = claimed.saves
@@ -114,23 +117,33 @@ class Lane:
 
     # -- input ------------------------------------------------------------------------------------------------------
 
-    def offer(self, chunk: Chunk) -> None:
-        """Queue a chunk. Records that the state already holds are left out."""
-        expected = self.offsets.get(chunk.topic, 0)
+    def offer(self, chunk: Chunk) -> bool:
+        """Queue a chunk; False, and nothing queued, where records before it were read and did not come here.
+
+        Records that the state already holds are left out.
+        """
         queue = self._waiting[chunk.topic]
-        if queue:
-            expected = queue[-1].next_offset
+        known = bool(queue) or chunk.topic in self.offsets
+        expected = queue[-1].next_offset if queue else self.offsets.get(chunk.topic, 0)
+        if known and chunk.follows is not None and chunk.follows > expected:
+            return False
         records = chunk.records
         if chunk.first_offset < expected:
             records = [record for record in records if record.offset >= expected]
             if not records:
-                return
+                return True
         elif chunk.first_offset > expected:
             log.info(
                 "partition %d of %s goes on at %d, not %d", chunk.partition, chunk.topic, chunk.first_offset, expected
             )
-        queue.append(Chunk(chunk.topic, chunk.partition, records, chunk.seek))
-        self.waiting_records += len(records)
+        self._queue(Chunk(chunk.topic, chunk.partition, records, chunk.seek))
+        return True
+
+    def _queue(self, chunk: Chunk, *, first: bool = False) -> None:
+        queue = self._waiting[chunk.topic]
+        (queue.appendleft if first else queue.append)(chunk)
+        self.waiting_records += len(chunk.records)
+        self.waiting_bytes += chunk.size_bytes
 
     @property
     def idle(self) -> bool:
@@ -143,6 +156,16 @@ class Lane:
         return bool(self._taken)
 
     @property
+    def only_ticks(self) -> bool:
+        """Whether all that was taken since the last save is the time."""
+        return all(item.chunk is None for item in self._taken)
+
+    @property
+    def saved_offsets(self) -> Mapping[str, int]:
+        """The next offset per topic as last saved."""
+        return self._base
+
+    @property
     def dead_letters(self) -> Mapping[str, int]:
         """Dead letters by reason, since the partition began."""
         return self._counts
@@ -153,7 +176,7 @@ class Lane:
         return self._step.urgent
 
     def run_next(self) -> bool:
-        """Take the waiting chunk with the earliest record timestamp; False when none waits.
+        """Take the waiting chunk with the earliest record timestamp, or its first part; False when none waits.
 
         Raises:
             StepFailed: the step raised; call `isolate`.
@@ -164,7 +187,11 @@ class Lane:
         chunk = min(heads, key=lambda head: head.records[0].timestamp)
         self._waiting[chunk.topic].popleft()
         self.waiting_records -= len(chunk.records)
-        self.take(chunk)
+        self.waiting_bytes -= chunk.size_bytes
+        part, rest = _split(chunk)
+        if rest is not None:
+            self._queue(rest, first=True)
+        self.take(part)
         if (now := self._due_by_stream()) is not None:
             self._give(Taken("", [], None, now))
         return True
@@ -368,3 +395,13 @@ class Lane:
         self._base = dict(save.offsets)
         self._saves += 1
         self._clear()
+
+
+def _split(chunk: Chunk) -> tuple[Chunk, Chunk | None]:
+    """The first records of a chunk, at least one and at most some bytes of them, and the rest."""
+    size = 0
+    for at, record in enumerate(chunk.records):
+        size += len(record.value or b"")
+        if size > MOST_BYTES_AT_ONCE and at:
+            return replace(chunk, records=chunk.records[:at]), replace(chunk, records=chunk.records[at:])
+    return chunk, None

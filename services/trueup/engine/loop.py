@@ -4,8 +4,8 @@ The order of effects for each lane, which nothing may change:
 
     process ──> save ──> publish ──> clear the outbox ──> commit
                  │          │                │               │
-     refused: drop lanes,   └ fails: the outbox still        └ fails: a restart skips
-     claim and seek anew      holds it, claim anew             what the state holds
+     refused: drop lane,    └ fails: the outbox holds it,    └ fails: a restart skips
+     claim and seek anew      this lane waits, tries again     what the state holds
 """
 
 from __future__ import annotations
@@ -36,8 +36,13 @@ class LoopSettings:
     save_share: float = 0.2
     #: The same while nothing waits to be taken.
     idle_save_share: float = 0.5
-    #: Records that may wait in one lane before its feeder has to.
+    #: What may wait in one lane before its feeder has to.
     waiting_records: int = 20_000
+    waiting_bytes: int = 33_554_432
+    #: Where nothing came but the time, a save can wait so long.
+    tick_save_seconds: float = 30.0
+    #: Outputs that did not go out are sent again after so long.
+    publish_again_seconds: float = 1.0
     #: How long to wait before a lane that was taken away is claimed again.
     reclaim_seconds: float = 2.0
     #: A partition that has had work for so long without one successful save and publication ends the worker.
@@ -92,6 +97,9 @@ class Loop:
         self._pace: dict[int, _Pace] = {}
         #: Partitions with something to save or publish, and since when.
         self._behind: dict[int, float] = {}
+        #: Partition -> what was saved and is not known to have gone out: its lane waits until it has.
+        self._unpublished: dict[int, list[bytes]] = {}
+        self._publish_at: dict[int, float] = {}
         self._wake = asyncio.Event()
         self._room = asyncio.Condition()
         self._lock = asyncio.Lock()
@@ -105,19 +113,23 @@ class Loop:
     async def positions(self, partitions: Iterable[int], seek_number: int) -> dict[int, dict[str, int]]:
         """Claim these partitions, and nothing else; the offset per topic at which each goes on.
 
-        Topics that are missing in the answer start at their oldest record. Outputs that a predecessor saved and may
-        not have published are published before this returns.
+        Topics that are missing in the answer start at their oldest record. What a predecessor saved and may not have
+        published goes out before a lane takes anything.
 
         Raises:
-            Unavailable: Redis or Kafka does not answer; call again.
+            Unavailable: Redis does not answer; call again.
         """
         async with self._lock:
             self._let_go()
             wanted = sorted(set(partitions))
             self._behind = {partition: since for partition, since in self._behind.items() if partition in wanted}
             # All or nothing: a lane that could be claimed beside one that could not would take chunks of the old seek.
-            lanes = {partition: Lane(partition, await self._claim(partition), self.setup) for partition in wanted}
-            self.lanes = lanes
+            claims = {partition: await self._claim(partition) for partition in wanted}
+            self.lanes = {partition: Lane(partition, claimed, self.setup) for partition, claimed in claims.items()}
+            for partition, claimed in claims.items():
+                if claimed.outbox:
+                    self._unpublished[partition] = list(claimed.outbox)
+                    self._behind.setdefault(partition, time.monotonic())
             self._pace = {partition: _Pace(time.monotonic()) for partition in wanted}
             self.seek_number = seek_number
             self.lost.clear()
@@ -126,16 +138,10 @@ class Loop:
 
     async def _claim(self, partition: int) -> Claimed:
         try:
-            claimed = await self._checkpoint.claim(partition)
-            if claimed.outbox:
-                await self._publish(partition, claimed.epoch, list(claimed.outbox))
-                self._behind.pop(partition, None)
-        except StaleWriter as error:
-            raise Unavailable(f"another worker claimed partition {partition} at the same time: {error}") from error
+            return await self._checkpoint.claim(partition)
         except Unavailable:
             self._behind.setdefault(partition, time.monotonic())
             raise
-        return claimed
 
     async def revoke(self) -> None:
         """Save what can be saved and let go of every lane."""
@@ -150,6 +156,8 @@ class Loop:
     def _let_go(self) -> None:
         self.lanes.clear()
         self._pace.clear()
+        self._unpublished.clear()
+        self._publish_at.clear()
 
     async def offer(self, chunk: Chunk) -> None:
         """Queue a chunk; waits while its lane is full. A chunk from before the last seek is dropped."""
@@ -157,12 +165,17 @@ class Loop:
             lane = self.lanes.get(chunk.partition)
             if lane is None or chunk.seek != self.seek_number:
                 return
-            if lane.waiting_records < self._settings.waiting_records:
-                lane.offer(chunk)
+            if self._has_room(lane):
+                if not lane.offer(chunk):
+                    self._drop(lane, StaleWriter(f"records before {chunk.topic} {chunk.first_offset} went elsewhere"))
                 self._wake.set()
                 return
             async with self._room:
                 await self._room.wait()
+
+    def _has_room(self, lane: Lane) -> bool:
+        settings = self._settings
+        return lane.waiting_records < settings.waiting_records and lane.waiting_bytes < settings.waiting_bytes
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -192,11 +205,13 @@ class Loop:
         async with self._lock:
             self._watch()
             for lane in list(self.lanes.values()):
-                await self._take(lane)
+                if lane.partition not in self._unpublished:
+                    await self._take(lane)
+                    await asyncio.sleep(0)
             await self._make_room()
-            due = [lane for lane in self.lanes.values() if lane.dirty and (settle_all or self._due(lane))]
+            due = [lane for lane in self.lanes.values() if self._due(lane, settle_all=settle_all)]
             await asyncio.gather(*(self._settle_or_drop(lane) for lane in due))
-            return any(not lane.idle for lane in self.lanes.values())
+            return any(not lane.idle and lane.partition not in self._unpublished for lane in self.lanes.values())
 
     async def _take(self, lane: Lane) -> None:
         waiting = lane.waiting_records
@@ -222,12 +237,24 @@ class Loop:
         now, most = time.monotonic(), self._settings.stuck_seconds
         for partition, since in self._behind.items():
             lane = self.lanes.get(partition)
-            if now - since > most and (lane is None or lane.dirty or not lane.idle):
+            waits = lane is None or lane.dirty or not lane.idle or partition in self._unpublished
+            if now - since > most and waits:
                 raise Unavailable(f"partition {partition} could not be saved and published for {most:.0f} s")
 
-    def _due(self, lane: Lane) -> bool:
+    def _due(self, lane: Lane, *, settle_all: bool) -> bool:
+        now = time.monotonic()
+        if lane.partition in self._unpublished:
+            return settle_all or now >= self._publish_at.get(lane.partition, 0.0)
+        if not lane.dirty:
+            return False
+        return settle_all or lane.urgent or now >= self._save_at(lane)
+
+    def _save_at(self, lane: Lane) -> float:
         pace = self._pace[lane.partition]
-        return lane.urgent or time.monotonic() - pace.saved_at >= self._gap(pace, idle=lane.idle)
+        gap = self._gap(pace, idle=lane.idle)
+        if lane.only_ticks:
+            gap = max(gap, min(self._settings.tick_save_seconds, self._settings.stuck_seconds / 2))
+        return pace.saved_at + gap
 
     def _gap(self, pace: _Pace, *, idle: bool) -> float:
         """How long to leave a lane unsaved: longer while there is work that a save would hold up."""
@@ -236,11 +263,9 @@ class Loop:
         return min(gap, self._settings.stuck_seconds / 2)
 
     def _next_due(self) -> float:
-        waits = [
-            pace.saved_at + self._gap(pace, idle=True) - time.monotonic()
-            for partition, pace in self._pace.items()
-            if self.lanes[partition].dirty
-        ]
+        now = time.monotonic()
+        waits = [self._save_at(lane) - now for lane in self.lanes.values() if lane.dirty]
+        waits += [at - now for at in self._publish_at.values()]
         return max(0.001, min([*waits, self.setup.tick_seconds if self.setup.clock == "wall" else 1.0]))
 
     # -- effects ----------------------------------------------------------------------------------------------------
@@ -254,28 +279,43 @@ class Loop:
             self._drop(lane, error)
 
     async def _settle(self, lane: Lane) -> None:
+        if lane.partition not in self._unpublished:
+            await self._save(lane)
+        try:
+            await self._publish(lane, self._unpublished[lane.partition])
+        except Unavailable as error:
+            # It is saved, and this lane's alone: it waits, and the others go on.
+            log.warning("partition %d: outputs wait to go out: %s", lane.partition, error)
+            self._publish_at[lane.partition] = time.monotonic() + self._settings.publish_again_seconds
+
+    async def _save(self, lane: Lane) -> None:
         started = time.monotonic()
         save = lane.cut()
         await self._checkpoint.save(lane.partition, save)
         lane.saved(save)
+        self._unpublished[lane.partition] = list(save.outbox)
         cost = time.monotonic() - started
         self._pace[lane.partition] = _Pace(time.monotonic(), cost=cost)
         self.counts.saves += 1
         self.counts.save_seconds += cost
-        await self._publish(lane.partition, lane.epoch, list(save.outbox))
-        self._behind.pop(lane.partition, None)
-        await self._commit(lane.partition, save.offsets)
 
-    async def _publish(self, partition: int, epoch: int, entries: list[bytes]) -> None:
+    async def _publish(self, lane: Lane, entries: list[bytes]) -> None:
+        partition = lane.partition
         await self._publisher.publish([outbox.decode(entry) for entry in entries])
-        await self._checkpoint.clear_outbox(partition, epoch, len(entries))
+        await self._checkpoint.clear_outbox(partition, lane.epoch, len(entries))
+        self._unpublished.pop(partition, None)
+        self._publish_at.pop(partition, None)
+        self._behind.pop(partition, None)
         self.counts.outputs += len(entries)
+        await self._commit(partition, lane.saved_offsets)
 
     def _drop(self, lane: Lane, error: Exception) -> None:
         """What this lane holds may not be the truth any more: never write with it again, claim anew."""
         log.warning("partition %d is let go and claimed anew: %s", lane.partition, error)
         self.lanes.pop(lane.partition, None)
         self._pace.pop(lane.partition, None)
+        self._unpublished.pop(lane.partition, None)
+        self._publish_at.pop(lane.partition, None)
         self._behind.setdefault(lane.partition, time.monotonic())
         self.counts.lost += 1
         self.lost.set()

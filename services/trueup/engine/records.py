@@ -20,13 +20,16 @@ class Record(NamedTuple):
 class Chunk:
     """Records of one partition of one topic in offset order, never empty.
 
-    `seek` numbers the seek after which they were fetched: a chunk from before the last one is not used.
+    `seek` numbers the seek after which they were fetched: a chunk from before the last one is not used. `follows` is
+    the offset that the reader was to go on at: records between it and the first one are not in the topic any more.
+    None: not known.
     """
 
     topic: str
     partition: int
     records: Sequence[Record]
     seek: int = 0
+    follows: int | None = None
 
     @property
     def first_offset(self) -> int:
@@ -35,3 +38,8 @@ class Chunk:
     @property
     def next_offset(self) -> int:
         return self.records[-1].offset + 1
+
+    @property
+    def size_bytes(self) -> int:
+        """What the values take in memory."""
+        return sum(len(record.value or b"") for record in self.records)
