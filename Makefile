@@ -44,6 +44,21 @@ bench: setup ## Benchmarks (BENCH=name for one)
 generate: setup ## Write the JSON Schemas and the AsyncAPI document
 	$(BIN)/python -m trueup_schemas.generate
 
+# A minute and a half for the network, then it is given up; what is unpacked is not interrupted. Debian's package also
+# brings Prometheus itself as a service, which its own policy starts or, as in a container, does not.
+tools: ## Install promtool, which some tests need, from Debian (as root)
+	@command -v promtool >/dev/null || { \
+		export DEBIAN_FRONTEND=noninteractive; \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& timeout 30 apt-get update -qq \
+		&& timeout 60 apt-get install -qq --no-install-recommends --download-only prometheus >/dev/null \
+		&& apt-get install -qq --no-install-recommends prometheus >/dev/null; \
+	} || { \
+		echo "promtool could not be installed (that takes root, apt-get and a network):" \
+			"what Prometheus makes of deploy/prometheus.yml and of our metrics is not tested"; \
+		exit 1; \
+	}
+
 lock: setup ## Pin every dependency anew in requirements.lock
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \

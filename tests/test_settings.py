@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trueup.errors import InvalidSettings
-from trueup.settings import Settings, read
+from trueup.settings import Settings, config_file, read
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +75,24 @@ def test_a_file_that_is_named_has_to_be_there(tmp_path: Path) -> None:
         read(tmp_path / "missing.toml")
 
 
+@pytest.mark.parametrize("named_by", ["argument", "variable", "nothing"])
+def test_the_file_that_is_read_is_named_so_that_another_folder_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named_by: str
+) -> None:
+    file = write(tmp_path, "[kafka]\npartitions = 8\n")
+    if named_by == "variable":
+        monkeypatch.setenv("TRUEUP_CONFIG", "trueup.toml")
+    found = config_file(Path("trueup.toml") if named_by == "argument" else None)
+    assert found == file
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert read(found).kafka.partitions == 8
+
+
+def test_without_a_file_there_is_none_to_name() -> None:
+    assert config_file() is None
+
+
 def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUEUP_REDIS__URL", "redis://app:s3cret@redis:6379/0")
     settings = read()
@@ -90,10 +108,45 @@ def test_a_password_in_a_wrong_address_is_not_repeated(monkeypatch: pytest.Monke
     assert "s3cret" not in str(caught.value)
 
 
-def test_the_fingerprint_changes_with_what_decides_the_output(tmp_path: Path) -> None:
+WEBHOOK = '[channels.webhook]\nurl = "https://hooks.example/"\nsecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[monitor]\nfalse_pages_per_month = 2\n", id="monitor"),
+        pytest.param("[monitor.models.m]\ntolerance = 0.2\n", id="one model"),
+        pytest.param("[alerter]\nleast_outcomes = 7\n", id="alerter"),
+        pytest.param("[kafka]\npartitions = 8\n", id="partitions: a model may lie on another one"),
+        pytest.param("[kafka]\ntopic_prefix = 'other.'\n", id="topic prefix: triggers and dead letters name topics"),
+        pytest.param("[engine]\nclock = 'stream'\n", id="clock"),
+        pytest.param("[engine]\ntick_seconds = 2.0\n", id="tick length"),
+        pytest.param("[engine]\nmax_record_bytes = 2048\n", id="record limit: what is beyond is a dead letter"),
+        pytest.param(WEBHOOK, id="channels: an alert is delivered to one more"),
+    ],
+)
+def test_the_fingerprint_changes_with_what_decides_the_output(tmp_path: Path, text: str) -> None:
     before = read().fingerprint()
-    assert read(write(tmp_path, "[metrics]\nport = 9000\n")).fingerprint() == before
-    assert read(write(tmp_path, "[monitor]\nfalse_pages_per_month = 2\n")).fingerprint() != before
+    assert read(write(tmp_path, text)).fingerprint() != before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[metrics]\nport = 9000\n", id="metrics"),
+        pytest.param("[kafka]\nbootstrap = 'kafka:9092'\ngroup_prefix = 'g'\n", id="where Kafka is"),
+        pytest.param("[redis]\nurl = 'redis://redis:6379/0'\n", id="where Redis is"),
+        pytest.param("[engine]\nsave_interval_seconds = 1.0\n", id="how often is saved"),
+    ],
+)
+def test_the_fingerprint_does_not_change_with_anything_else(tmp_path: Path, text: str) -> None:
+    before = read().fingerprint()
+    assert read(write(tmp_path, text)).fingerprint() == before
+
+
+def test_the_fingerprint_does_not_change_with_the_receiver_of_alerts(tmp_path: Path) -> None:
+    before = read(write(tmp_path, WEBHOOK)).fingerprint()
+    assert read(write(tmp_path, WEBHOOK.replace("hooks.example", "other.example"))).fingerprint() == before
 
 
 def test_settings_are_frozen() -> None:

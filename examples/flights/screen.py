@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from trueup.console.printable import printable
 from trueup.console.terminal import models_table
 
 FIRST, LAST = date(2013, 2, 1), date(2014, 1, 1)
@@ -60,7 +61,7 @@ class Story:
                 labelled = (trigger["dataset"] or {}).get("labelled", 0)
                 what = f"{trigger['action']} {_who(trigger)} on {labelled:,} labels: {trigger['status']}{result}"
                 found.append((trigger["requested_at"], 1, "bold cyan", what))
-        return [(when, style, sentence) for when, _, style, sentence in sorted(found)]
+        return [(when, style, printable(sentence)) for when, _, style, sentence in sorted(found)]
 
     def _first(self, subject: str, state: str) -> bool:
         if (subject, state) in self._told:
@@ -82,7 +83,7 @@ class Lines:
         self._month = FIRST.month
 
     def say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(Text(printable(line)), soft_wrap=True)
 
     def show(self, day: date, status: Mapping[str, Any]) -> None:
         for when, _, sentence in self._story.new(status):
@@ -113,7 +114,7 @@ class Page:
         self._live.start()
 
     def say(self, line: str) -> None:
-        self._live.console.print(line, markup=False, highlight=False, style="dim", soft_wrap=True)
+        self._live.console.print(Text(printable(line)), style="dim", soft_wrap=True)
 
     def show(self, day: date, status: Mapping[str, Any]) -> None:
         for when, style, sentence in self._story.new(status):

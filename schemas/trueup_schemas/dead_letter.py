@@ -43,6 +43,8 @@ HEADER_PARTITION = "trueup_partition"
 HEADER_OFFSET = "trueup_offset"
 #: Of one event of a batch only: its place in the array.
 HEADER_INDEX = "trueup_index"
+#: How many bytes the value had, where it was too large for Kafka and is left out.
+HEADER_LEFT_OUT = "trueup_left_out_bytes"
 REQUIRED_HEADERS = (HEADER_REASON, HEADER_DETAIL, HEADER_TOPIC, HEADER_PARTITION, HEADER_OFFSET)
 
 

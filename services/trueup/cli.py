@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -103,7 +104,8 @@ def up(config: Path | None, folder: Path) -> None:
         click.echo(f"logs   {folder}")
         click.echo("")
         click.echo("In another terminal:")
-        click.echo("  " + " ".join(f"{name}={value}" for name, value in running.environment.items()) + " trueup status")
+        names = " ".join(f"{name}={shlex.quote(value)}" for name, value in running.environment.items())
+        click.echo(f"  {names} trueup status")
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 running.supervise()

@@ -7,6 +7,7 @@ Environment names join with two underscores: `TRUEUP_KAFKA__BOOTSTRAP=kafka:9092
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -76,7 +77,7 @@ class EngineSettings(BaseModel):
     clock: Literal["wall", "stream"] = "wall"
     tick_seconds: Annotated[float, Field(gt=0)] = 1.0
     save_interval_seconds: Annotated[float, Field(ge=0)] = 0.05
-    max_record_bytes: Annotated[int, Field(ge=1_024, le=64_000_000)] = 1_048_576
+    max_record_bytes: Annotated[int, Field(ge=1_024, le=3_000_000)] = 1_048_576
 
 
 class MetricsSettings(BaseModel):
@@ -120,9 +121,36 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     def fingerprint(self) -> str:
-        """A hash of what decides the output of the steps: it goes into the journal."""
-        parts = [part.model_dump_json() for part in (self.monitor, self.alerter)]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        """A hash of what decides the output of the steps: it goes into the journal.
+
+        Where Kafka, Redis and the receivers of alerts are, and how often is saved, decides none of it.
+        """
+        decides = {
+            "monitor": self.monitor.model_dump(mode="json"),
+            "alerter": self.alerter.model_dump(mode="json"),
+            "kafka": self.kafka.model_dump(mode="json", include={"partitions", "topic_prefix"}),
+            "engine": self.engine.model_dump(mode="json", include={"clock", "tick_seconds", "max_record_bytes"}),
+            "channels": self.channels.names,
+        }
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def config_file(file: Path | None = None) -> Path | None:
+    """The settings file that `read(file)` reads, as an absolute path; None where there is none to read.
+
+    Whoever starts a process in another folder names this file to it: neither `trueup.toml` nor a relative path in
+    TRUEUP_CONFIG is the same file there.
+
+    Raises:
+        InvalidSettings: a file was named, and is missing.
+    """
+    named = file or (Path(os.environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in os.environ else None)
+    path = (named or Path(DEFAULT_FILE)).absolute()
+    if path.is_file():
+        return path
+    if named is not None:
+        raise InvalidSettings(f"there is no settings file at {named}")
+    return None
 
 
 def read(file: Path | None = None, **overrides: Any) -> Settings:
@@ -135,10 +163,7 @@ def read(file: Path | None = None, **overrides: Any) -> Settings:
     Raises:
         InvalidSettings: a file that is missing or no TOML, an unknown name, a value out of range.
     """
-    chosen = file or (Path(os.environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in os.environ else None)
-    if chosen is not None and not chosen.is_file():
-        raise InvalidSettings(f"there is no settings file at {chosen}")
-    path = chosen or Path(DEFAULT_FILE)
+    path = config_file(file)
     _refuse_unknown_variables()
 
     class FromFile(Settings):
@@ -162,11 +187,11 @@ def _refuse_unknown_variables() -> None:
             raise InvalidSettings(f"the environment has {variable}, which is no setting; sections are {sorted(known)}")
 
 
-def _sentence(error: ValidationError, path: Path) -> str:
+def _sentence(error: ValidationError, path: Path | None) -> str:
     """The first thing that is wrong, as one sentence."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     secret = isinstance(first.get("input"), dict) or bool({"url", "secret"} & set(first["loc"]))
     given = "" if secret else f", not {first.get('input')!r}"
-    return f"setting {where or '?'} in the environment or {path}: {first['msg']}{given}{more}"
+    return f"setting {where or '?'} in the environment or {path or DEFAULT_FILE}: {first['msg']}{given}{more}"

@@ -1,6 +1,7 @@
 """Everything on one machine: the embedded Kafka and Redis, the topics, and the workers, started again when they die.
 
-What `trueup up`, the demo and the flow tests run on.
+What `trueup up`, the demo and the flow tests run on. Kafka and Redis are not started again: where one of them ends,
+`Together.supervise` says so and everything stops; the data is kept, and a later start goes on from there.
 """
 
 from __future__ import annotations
@@ -11,21 +12,26 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
-from trueup.embedded import Stack
+from trueup.embedded import Addresses, ServerFailed, Stack
+from trueup.embedded.ports import is_free
 from trueup.embedded.server import Server
 from trueup.engine import topic_setup
-from trueup.settings import CONFIG_VARIABLE, Settings, read
+from trueup.settings import CONFIG_VARIABLE, Settings, config_file, read
 from trueup.workers.setups import WorkerName
 
 log = logging.getLogger(__name__)
 
 #: A worker that died is started again after so long, doubled each time up to the longest.
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
+#: One that lived for so long before it died is started again as if it had never died.
+HEALTHY_SECONDS = 60.0
 
 
 def create_topics(settings: Settings) -> None:
@@ -40,6 +46,20 @@ def create_topics(settings: Settings) -> None:
     topic_setup.create(kafka.bootstrap, specs, replication=kafka.replication)
 
 
+@dataclass(slots=True)
+class Restarts:
+    """How long to wait before a process that died is started again: longer with each death soon after a start."""
+
+    next_seconds: float = FIRST_WAIT_SECONDS
+
+    def wait(self, lived_seconds: float) -> float:
+        """It died after so long: the seconds until its next start."""
+        if lived_seconds >= HEALTHY_SECONDS:
+            self.next_seconds = FIRST_WAIT_SECONDS
+        wait, self.next_seconds = self.next_seconds, min(LONGEST_WAIT_SECONDS, self.next_seconds * 2)
+        return wait
+
+
 class WorkerProcess:
     """One worker in a process of its own, under a watchdog: it does not outlive this process."""
 
@@ -50,7 +70,8 @@ class WorkerProcess:
         self._folder = folder
         self._nothing = os.open(os.devnull, os.O_RDONLY)
         self._server = Server(name or worker, log=self.log, lock=self._nothing)
-        self._deaths = 0
+        self._restarts = Restarts()
+        self._started_at = 0.0
         self._again_at = 0.0
 
     @property
@@ -60,6 +81,7 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start it; returns at once."""
+        self._started_at = time.monotonic()
         variables = [f"{name}={value}" for name, value in self._environment.items()]
         self._server.start(["env", *variables, sys.executable, "-m", "trueup", self.worker], folder=self._folder)
 
@@ -69,8 +91,7 @@ class WorkerProcess:
             return
         now = time.monotonic()
         if self._again_at == 0.0:
-            wait = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**self._deaths)
-            self._deaths += 1
+            wait = self._restarts.wait(now - self._started_at)
             self._again_at = now + wait
             log.warning("%s died and is started again in %.1f s; the end of its log:\n%s", self.worker, wait, self.tail)
         elif now >= self._again_at:
@@ -101,7 +122,7 @@ class Together:
 
     Args:
         folder: where the data and the logs are; a later start on it goes on from there.
-        config: the settings file, or None.
+        config: the settings file; None: the one that `settings.read` finds from here, for the workers too.
         workers: which to run; None: all that have anything to do.
     """
 
@@ -114,7 +135,7 @@ class Together:
         say: Callable[[str], None] = print,
     ) -> None:
         self._folder = folder.absolute()
-        self._config = None if config is None else config.absolute()
+        self._config = config
         self._names = workers
         self._say = say
         self._leave = ExitStack()
@@ -122,14 +143,10 @@ class Together:
 
     def __enter__(self) -> Self:
         with ExitStack() as leave:
-            given = read(self._config)
+            file = config_file(self._config)
+            given = read(file)
             self.stack = leave.enter_context(Stack(self._folder, partitions=given.kafka.partitions, say=self._say))
-            self.environment = {
-                "TRUEUP_KAFKA__BOOTSTRAP": self.stack.addresses.kafka,
-                "TRUEUP_REDIS__URL": self.stack.addresses.redis,
-            }
-            if self._config is not None:
-                self.environment[CONFIG_VARIABLE] = str(self._config)
+            self.environment = _environment(self.stack.addresses, file)
             self.settings = _at(given, self.stack)
             create_topics(self.settings)
             for name in self._names or _needed(given):
@@ -146,9 +163,27 @@ class Together:
         self._leave.close()
 
     def supervise(self) -> None:
-        """Start again what died. Call it every now and then."""
+        """Start again the workers that died. Call it every now and then.
+
+        Raises:
+            ServerFailed: Kafka or Redis has ended; they are not started again.
+        """
+        self._refuse_without_servers()
         for worker in self.workers:
             worker.supervise()
+
+    def _refuse_without_servers(self) -> None:
+        at = self.stack.addresses
+        for name, port in (("Kafka", at.kafka.rpartition(":")[2]), ("Redis", urlsplit(at.redis).port or 0)):
+            if is_free(int(port)):
+                log_file = self._folder / f"{name.lower()}.log"
+                raise ServerFailed(f"{name} has ended ({log_file} may say why): start again to go on from here")
+
+
+def _environment(addresses: Addresses, file: Path | None) -> dict[str, str]:
+    """What a process in any folder needs to have the same settings."""
+    found = {"TRUEUP_KAFKA__BOOTSTRAP": addresses.kafka, "TRUEUP_REDIS__URL": addresses.redis}
+    return found if file is None else {**found, CONFIG_VARIABLE: str(file)}
 
 
 def _needed(settings: Settings) -> tuple[WorkerName, ...]:

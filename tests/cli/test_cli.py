@@ -87,12 +87,21 @@ def test_status_of_nothing_is_an_object_with_every_part(stack: Stack, tmp_path: 
     trueup("topics", "create", folder=tmp_path, **environment)
     done = trueup("status", "--json", folder=tmp_path, **environment)
     status = json.loads(done.stdout)
+    assert status["format"] == 1
     assert (status["models"], status["alerts"], status["triggers"], status["dead_letters"]) == ([], [], [], {})
     assert status["lag"] == dict.fromkeys(
         ("predictions", "feedback", "deployments", "signals", "trigger-updates", "commands"), 0
     )
     piped = trueup("status", folder=tmp_path, **environment)
     assert piped.stdout == "lag\t0\ndead_letters\t0\n"
+
+
+@pytest.mark.live
+def test_tail_says_which_topic_is_missing_and_how_to_make_it(stack: Stack, tmp_path: Path) -> None:
+    environment = {**at(stack), "TRUEUP_KAFKA__TOPIC_PREFIX": "cli6."}
+    done = trueup("tail", "alerts", "--no-follow", folder=tmp_path, **environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "trueup: there is no topic cli6.alerts; make it with `trueup topics create`\n"
 
 
 @pytest.mark.live

@@ -132,3 +132,30 @@ def test_after_stop_nothing_is_taken_and_a_second_stop_is_harmless(stack: Stack)
             await publisher.publish([Output("signals", b"m", b"", ())])
 
     within(30, work())
+
+
+@pytest.mark.live
+def test_a_dead_letter_too_large_for_kafka_is_published_without_its_bytes_and_says_so(stack: Stack) -> None:
+    prefix = f"test-{uuid.uuid4().hex[:8]}."
+    small = Output("dead-letters", b"m", b"small", (("trueup_reason", b"not_json"),), partition=1)
+    large = Output("dead-letters", b"m", b"x" * 200_000, (("trueup_reason", b"too_large"),), partition=1)
+    huge = Output("dead-letters", b"m", b"x" * 6_000_000, (("trueup_reason", b"too_large"),), partition=2)
+
+    async def work() -> None:
+        await create(stack, prefix + "dead-letters", max_bytes=100_000)
+        publisher = KafkaPublisher(stack.addresses.kafka, prefix=prefix)
+        await publisher.start()
+        try:
+            await publisher.publish([small])
+            await publisher.publish([large, huge])
+        finally:
+            await publisher.stop()
+        assert await arrived(stack, prefix + "dead-letters", 1) == [
+            (b"m", b"small", [("trueup_reason", b"not_json")]),
+            (b"m", b"", [("trueup_reason", b"too_large"), ("trueup_left_out_bytes", b"200000")]),
+        ]
+        assert await arrived(stack, prefix + "dead-letters", 2) == [
+            (b"m", b"", [("trueup_reason", b"too_large"), ("trueup_left_out_bytes", b"6000000")])
+        ]
+
+    within(60, work())

@@ -9,6 +9,10 @@ from typing import Any
 from trueup.console.progress import Progress, Saved
 from trueup.engine.lane import ENGINE
 from trueup.workers.setups import WorkerName
+from trueup_schemas.values import to_rfc3339
+
+#: Of the object; it grows by one where something in it changes its meaning or goes, and not where something is added.
+FORMAT = 1
 
 WORKERS: tuple[WorkerName, ...] = ("monitor", "alerter", "notifier")
 
@@ -25,8 +29,10 @@ def read_status(progress: Progress) -> dict[str, Any]:
         if worker != "notifier" or any(part.offsets for part in saved[worker].values()):
             lag.update(progress.lag(worker, saved[worker]))
     alerter = _views(saved["alerter"])
+    models = map(_model, _views(saved["monitor"]))
     return {
-        "models": sorted(_views(saved["monitor"]), key=lambda model: str(model["model_id"])),
+        "format": FORMAT,
+        "models": sorted(models, key=lambda model: str(model["model_id"])),
         "alerts": sorted((alert for view in alerter for alert in view["alerts"]), key=_started),
         "triggers": sorted((state for view in alerter for state in view["triggers"]), key=_requested),
         "dead_letters": _dead_letters(saved),
@@ -40,6 +46,10 @@ def read_status(progress: Progress) -> dict[str, Any]:
 
 def _views(saved: Mapping[int, Saved]) -> list[dict[str, Any]]:
     return [view for part in saved.values() for name, view in part.views.items() if name != ENGINE]
+
+
+def _model(view: Mapping[str, Any]) -> dict[str, Any]:
+    return {**view, "blind": {what: to_rfc3339(since) for what, since in view["blind"].items()}}
 
 
 def _dead_letters(saved: Mapping[WorkerName, Mapping[int, Saved]]) -> dict[str, int]:

@@ -1,29 +1,42 @@
-"""Follows a topic: `trueup tail alerts|triggers|signals|dead-letters`."""
+"""Follows a topic: `trueup tail`, and a line for a person of each record."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from trueup.errors import Unavailable
+from trueup.console.printable import printable, tab_separated
+from trueup.errors import InvalidSettings, Unavailable
 from trueup.settings import Settings
+
+#: Topic -> what a person reads of its records.
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "alerts": ("updated_at", "status", "severity", "summary"),
+    "triggers": ("requested_at", "action", "model_id", "model_version"),
+    "signals": ("number", "type", "model_id", "model_version"),
+    "audit": ("at", "actor", "what", "reason", "model_id", "subject"),
+}
 
 
 def follow(settings: Settings, topic: str, *, from_start: bool, forever: bool) -> Iterator[dict[str, Any]]:
     """The records of a topic as plain values, from its start or from now on; to its present end, or forever.
 
     Raises:
-        Unavailable: Kafka does not answer.
+        InvalidSettings: there is no such topic.
+        Unavailable: Kafka does not answer, or has fewer partitions of the topic.
     """
     full = settings.kafka.topic_prefix + topic
     parts = [TopicPartition(full, partition) for partition in range(settings.kafka.partitions)]
     try:
         consumer = KafkaConsumer(bootstrap_servers=settings.kafka.bootstrap.split(","), enable_auto_commit=False)
         try:
+            if full not in consumer.topics():
+                raise InvalidSettings(f"there is no topic {full}; make it with `trueup topics create`")
             consumer.assign(parts)
             ends = consumer.end_offsets(parts)
             (consumer.seek_to_beginning if from_start else consumer.seek_to_end)(*parts)
@@ -32,8 +45,9 @@ def follow(settings: Settings, topic: str, *, from_start: bool, forever: bool) -
                     yield from (_plain(record) for record in batch)
         finally:
             consumer.close()
-    except (KafkaError, OSError) as error:
-        raise Unavailable(f"Kafka does not answer at {settings.kafka.bootstrap}: {error!r}") from error
+    except (KafkaError, OSError, ValueError) as error:
+        address = settings.kafka.bootstrap
+        raise Unavailable(f"Kafka does not answer at {address}, or lacks partitions of {full}: {error!r}") from error
 
 
 def _plain(record: Any) -> dict[str, Any]:
@@ -42,20 +56,36 @@ def _plain(record: Any) -> dict[str, Any]:
         content: Any = orjson.loads(value)
     except orjson.JSONDecodeError:
         content = value.decode("utf-8", "backslashreplace")
-    headers: Mapping[str, str] = {name: text.decode("utf-8", "replace") for name, text in record.headers}
+    headers: Mapping[str, str] = {name: (text or b"").decode("utf-8", "replace") for name, text in record.headers}
     return {"partition": record.partition, "offset": record.offset, "headers": headers, "value": content}
 
 
 def one_line(topic: str, record: Mapping[str, Any]) -> str:
-    """A record as one line for a person."""
+    """A record as one line for a person; `-` for what it does not say."""
     value, headers = record["value"], record["headers"]
     if topic == "dead-letters":
-        return f"{headers.get('trueup_reason')}\t{headers.get('trueup_topic')}\t{headers.get('trueup_detail')}"
+        return _fields(headers, ("trueup_reason", "trueup_topic", "trueup_detail"))
     if not isinstance(value, dict):
-        return str(value)
-    if topic == "alerts":
-        return f"{value['updated_at']}\t{value['status']}\t{value['severity']}\t{value['summary']}"
-    if topic == "triggers":
-        return f"{value['requested_at']}\t{value['action']}\t{value['model_id']} {value['model_version']}"
-    version = value.get("model_version", "")
-    return f"{record['partition']}:{value.get('number')}\t{value.get('type')}\t{value.get('model_id')} {version}"
+        return printable(value)
+    if topic == "journal":
+        return _journal_line(value)
+    line = _fields(value, FIELDS[topic])
+    # A signal is known by its partition and number.
+    return f"{record['partition']}:{line}" if topic == "signals" else line
+
+
+def _fields(said: Mapping[str, Any], names: Sequence[str]) -> str:
+    return tab_separated(*("-" if said.get(name) is None else said[name] for name in names))
+
+
+def _journal_line(entry: Mapping[str, Any]) -> str:
+    """One save of one partition, and how much it took."""
+    counts: Counter[str] = Counter()
+    for note in entry.get("taken", []):
+        if note["type"] == "chunk":
+            counts[f"records of {note['topic']}"] += note["to_offset"] - note["from_offset"]
+        else:
+            counts[f"{note['type']}s"] += 1
+    taken = ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "nothing"
+    where = f"{entry.get('worker')}:{entry.get('partition')}"
+    return tab_separated(where, f"epoch {entry.get('epoch')}", f"save {entry.get('save')}", taken)

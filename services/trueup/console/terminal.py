@@ -1,4 +1,7 @@
-"""The status as a person reads it in a terminal: tables, sparklines, and the open alerts on top."""
+"""The status as a person reads it in a terminal: tables, sparklines, and the open alerts on top.
+
+Every text here is a `Text` of what `printable` made of it: rich reads a plain string as markup.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+from trueup.console.printable import printable, tab_separated
 
 BARS = "▁▂▃▄▅▆▇█"
 STATUS_STYLE = {"firing": "bold red", "acknowledged": "yellow", "resolved": "green"}
@@ -67,7 +72,7 @@ def _version_row(model: Mapping[str, Any], version: Mapping[str, Any]) -> list[R
     if rolling["accuracy"] is not None:
         accuracy = f"{rolling['accuracy']:.3f} ± {(rolling['high'] - rolling['low']) / 2:.3f}"
     days = [day["mean_error"] for day in version["days"][-DAYS_DRAWN:]]
-    return [
+    return _cells(
         " ".join(filter(None, (model["model_id"], version["model_version"], version["role"]))),
         f"{version['predictions']:,}",
         "-" if coverage is None else f"{coverage:.1%}",
@@ -75,7 +80,11 @@ def _version_row(model: Mapping[str, Any], version: Mapping[str, Any]) -> list[R
         "-" if error is None else f"{error:.3g}",
         sparkline(days),
         _detector(version["detector"]),
-    ]
+    )
+
+
+def _cells(*texts: str) -> list[RenderableType]:
+    return [Text(printable(text)) for text in texts]
 
 
 def _detector(detector: Mapping[str, Any]) -> str:
@@ -89,9 +98,9 @@ def _detector(detector: Mapping[str, Any]) -> str:
 def _alerts(alerts: Iterable[Mapping[str, Any]]) -> Panel:
     lines = Text()
     for alert in alerts:
-        lines.append(f"{alert['severity']:<7}", style=STATUS_STYLE[alert["status"]])
-        lines.append(f"{alert['summary']}\n", style="bold")
-        lines.append(f"       {alert['cause']}\n", style="dim")
+        lines.append(f"{printable(alert['severity']):<7}", style=STATUS_STYLE.get(alert["status"], ""))
+        lines.append(f"{printable(alert['summary'])}\n", style="bold")
+        lines.append(f"       {printable(alert['cause'])}\n", style="dim")
     lines.rstrip()
     return Panel(lines, title="alerts", title_align="left", border_style="red")
 
@@ -102,11 +111,13 @@ def _triggers(triggers: Iterable[Mapping[str, Any]]) -> Table:
         table.add_column(name, no_wrap=True)
     for trigger in triggers:
         table.add_row(
-            trigger["action"],
-            f"{trigger['model_id']} {trigger['model_version']}",
-            trigger["requested_at"][:16].replace("T", " "),
-            trigger["status"],
-            trigger["result_version"] or trigger["detail"] or "",
+            *_cells(
+                trigger["action"],
+                f"{trigger['model_id']} {trigger['model_version']}",
+                trigger["requested_at"][:16].replace("T", " "),
+                trigger["status"],
+                trigger["result_version"] or trigger["detail"] or "",
+            )
         )
     return table
 
@@ -114,7 +125,7 @@ def _triggers(triggers: Iterable[Mapping[str, Any]]) -> Table:
 def _footer(status: Mapping[str, Any]) -> Text:
     lag = sum(status["lag"].values())
     letters = ", ".join(f"{count:,} {reason}" for reason, count in status["dead_letters"].items()) or "none"
-    return Text(f"lag {lag:,} records · dead letters: {letters}", style="dim")
+    return Text(printable(f"lag {lag:,} records · dead letters: {letters}"), style="dim")
 
 
 def plain_lines(status: Mapping[str, Any]) -> list[str]:
@@ -124,14 +135,14 @@ def plain_lines(status: Mapping[str, Any]) -> list[str]:
         for version in model["versions"]:
             rolling = version["rolling_accuracy"]
             figures = (version["predictions"], version["joined"], version["correct"], version["pending"])
-            parts = ["model", model["model_id"], version["model_version"], *map(str, figures), str(rolling["accuracy"])]
-            lines.append("\t".join(parts))
+            named = (model["model_id"], version["model_version"])
+            lines.append(tab_separated("model", *named, *figures, rolling["accuracy"]))
     lines += [
-        "\t".join(("alert", alert["status"], alert["severity"], alert["started_at"], alert["summary"]))
+        tab_separated("alert", alert["status"], alert["severity"], alert["started_at"], alert["summary"])
         for alert in status["alerts"]
     ]
     lines += [
-        "\t".join(("trigger", state["status"], state["action"], state["model_id"], state["requested_at"]))
+        tab_separated("trigger", state["status"], state["action"], state["model_id"], state["requested_at"])
         for state in status["triggers"]
     ]
     lines.append(f"lag\t{sum(status['lag'].values())}")

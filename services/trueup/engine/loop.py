@@ -232,13 +232,24 @@ class Loop:
         except (StaleWriter, Unavailable) as error:
             self._drop(lane, error)
 
+    def behind_seconds(self) -> dict[int, float]:
+        """Partition -> for how long it has had work that is not saved and published; 0 where it has none.
+
+        May be called from another thread.
+        """
+        now, behind = time.monotonic(), dict(self._behind)
+        partitions = sorted({*list(self.lanes), *behind})
+        return {part: now - behind.get(part, now) if self._waits(part) else 0.0 for part in partitions}
+
+    def _waits(self, partition: int) -> bool:
+        lane = self.lanes.get(partition)
+        return lane is None or lane.dirty or not lane.idle or partition in self._unpublished
+
     def _watch(self) -> None:
         """End the worker where a partition that has work could neither claim, save nor publish for too long."""
-        now, most = time.monotonic(), self._settings.stuck_seconds
-        for partition, since in self._behind.items():
-            lane = self.lanes.get(partition)
-            waits = lane is None or lane.dirty or not lane.idle or partition in self._unpublished
-            if now - since > most and waits:
+        most = self._settings.stuck_seconds
+        for partition, seconds in self.behind_seconds().items():
+            if seconds > most:
                 raise Unavailable(f"partition {partition} could not be saved and published for {most:.0f} s")
 
     def _due(self, lane: Lane, *, settle_all: bool) -> bool:

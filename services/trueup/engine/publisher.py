@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from trueup.errors import Unavailable
 from trueup.step import Output
+from trueup_schemas.dead_letter import HEADER_LEFT_OUT
+
+log = logging.getLogger(__name__)
+
+DEAD_LETTERS = "dead-letters"
 
 
 class Publisher(Protocol):
@@ -67,20 +74,35 @@ class KafkaPublisher:
     async def publish(self, outputs: Sequence[Output]) -> None:
         if self._producer is None:
             raise Unavailable("the publisher is not connected to Kafka")
-        try:
-            sent = [
-                await self._producer.send(
-                    self._prefix + output.topic,
-                    value=output.value,
-                    key=output.key,
-                    partition=output.partition,
-                    headers=list(output.headers),
-                )
-                for output in outputs
-            ]
-            results = await asyncio.gather(*sent, return_exceptions=True)
-        except (KafkaError, OSError) as error:
-            raise Unavailable(f"Kafka did not take {len(outputs)} outputs: {error!r}") from error
+        sent = [await self._send(self._producer, output) for output in outputs]
+        results = await asyncio.gather(*sent, return_exceptions=True)
         failed = [result for result in results if isinstance(result, BaseException)]
+        large = [at for at, result in enumerate(results) if isinstance(result, MessageSizeTooLargeError)]
+        if large and len(large) == len(failed) and all(outputs[at].topic == DEAD_LETTERS for at in large):
+            log.error("%d dead letters are larger than Kafka takes: they are published without their bytes", len(large))
+            await self.publish([_without_bytes(outputs[at]) for at in large])
+            return
         if failed:
             raise Unavailable(f"Kafka did not take {len(failed)} of {len(outputs)} outputs: {failed[0]!r}")
+
+    async def _send(self, producer: AIOKafkaProducer, output: Output) -> Awaitable[Any]:
+        """Put one output on its way; its fate is in what comes back, a refusal at the door too."""
+        try:
+            sent: Awaitable[Any] = await producer.send(
+                self._prefix + output.topic,
+                value=output.value,
+                key=output.key,
+                partition=output.partition,
+                headers=list(output.headers),
+            )
+        except (KafkaError, OSError, AssertionError) as error:
+            # aiokafka asserts that the partition is one of the topic's.
+            refused: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
+        return sent
+
+
+def _without_bytes(letter: Output) -> Output:
+    """A dead letter that no Kafka takes, as one that says so: where the original stands is in its headers."""
+    return replace(letter, value=b"", headers=(*letter.headers, (HEADER_LEFT_OUT, str(len(letter.value)).encode())))

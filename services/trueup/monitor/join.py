@@ -2,7 +2,7 @@
 
 One entry for each (model_id, prediction_id), in whatever order its events come:
 
-    answers   version -> [prediction, score, predicted_at, segment, counted]  the first one counts, later ones are repeats
+    answers   version -> [prediction, score, predicted_at, segment, counted]      the first one counts, others repeat it
     truth     [actual, score, observed_at, offset, events, corrections, repeats]  the last one counts
 
 An entry is held as the very bytes that are saved. It is let go `horizon` after its day, and counted.

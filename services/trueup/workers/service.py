@@ -7,6 +7,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from trueup.engine.loop import Loop, LoopSettings
 from trueup.engine.publisher import KafkaPublisher
 from trueup.engine.redis_checkpoint import RedisCheckpoint
 from trueup.settings import Settings
-from trueup.workers.deliveries import DeliveringPublisher
+from trueup.workers.deliveries import GIVE_UP_SECONDS, DeliveringPublisher
 from trueup.workers.metrics import serve_metrics
 from trueup.workers.setups import INPUTS, WorkerName, lane_setup
 
@@ -42,7 +43,7 @@ class Service:
             checkpoint=RedisCheckpoint(self.redis, worker=worker, prefix=settings.redis.key_prefix),
             publisher=self.publisher,
             commit=self._remember,
-            settings=LoopSettings(save_interval_seconds=settings.engine.save_interval_seconds),
+            settings=_pace(worker, settings),
         )
         self.app = self._app(worker)
 
@@ -80,12 +81,14 @@ class Service:
 
     async def start(self) -> None:
         """Connect what has to be there before the first partition is claimed."""
+        await self.kafka.start()
         await self.publisher.start()
-        serve_metrics(self.settings.metrics, self.loop)
+        serve_metrics(self.settings.metrics, self.loop, self.publisher.counts)
 
     async def stop(self) -> None:
         """Disconnect."""
         await self.publisher.stop()
+        await self.kafka.stop()
         await self.redis.aclose()
 
     async def _read(self, stream: Any) -> None:
@@ -117,3 +120,9 @@ class Service:
             positions, self._positions = self._positions, {}
             for partition, offsets in positions.items():
                 await self._consumer.commit_positions(partition, offsets)
+
+
+def _pace(worker: WorkerName, settings: Settings) -> LoopSettings:
+    """How the worker's loop paces itself. A receiver that is down is no reason to end the notifier."""
+    pace = LoopSettings(save_interval_seconds=settings.engine.save_interval_seconds)
+    return replace(pace, stuck_seconds=4 * GIVE_UP_SECONDS) if worker == "notifier" else pace
