@@ -42,6 +42,8 @@ class KafkaPublisher:
         self._prefix = prefix
         self._security = dict(security or {})
         self._producer: AIOKafkaProducer | None = None
+        self._open = False
+        self._connecting = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect.
@@ -49,6 +51,29 @@ class KafkaPublisher:
         Raises:
             Unavailable: no broker answers.
         """
+        await self._connect()
+        self._open = True
+
+    async def stop(self) -> None:
+        """Disconnect; what was not acknowledged is still in the outbox."""
+        self._open = False
+        if self._producer is not None:
+            await self._disconnect(self._producer)
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if not self._open:
+                raise Unavailable("the publisher is not connected to Kafka")
+            return self._producer or await self._connect()
+
+    async def _disconnect(self, producer: AIOKafkaProducer) -> None:
+        """Let this producer go, unless another has taken its place already."""
+        current = self._producer
+        if current is not None and current is producer:
+            self._producer = None
+            await current.stop()
+
+    async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             acks="all",
@@ -64,26 +89,23 @@ class KafkaPublisher:
             await producer.stop()
             raise Unavailable(f"no Kafka broker answers at {self._bootstrap}: {error}") from error
         self._producer = producer
-
-    async def stop(self) -> None:
-        """Disconnect; what was not acknowledged is still in the outbox."""
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            await producer.stop()
+        return producer
 
     async def publish(self, outputs: Sequence[Output]) -> None:
-        if self._producer is None:
-            raise Unavailable("the publisher is not connected to Kafka")
-        sent = [await self._send(self._producer, output) for output in outputs]
+        producer = await self._connected()
+        sent = [await self._send(producer, output) for output in outputs]
         results = await asyncio.gather(*sent, return_exceptions=True)
         failed = [result for result in results if isinstance(result, BaseException)]
+        if not failed:
+            return
+        # After a batch that the broker refused, the idempotent producer's numbers are out of order: begin anew.
+        await self._disconnect(producer)
         large = [at for at, result in enumerate(results) if isinstance(result, MessageSizeTooLargeError)]
-        if large and len(large) == len(failed) and all(outputs[at].topic == DEAD_LETTERS for at in large):
+        if len(large) == len(failed) and all(outputs[at].topic == DEAD_LETTERS for at in large):
             log.error("%d dead letters are larger than Kafka takes: they are published without their bytes", len(large))
             await self.publish([_without_bytes(outputs[at]) for at in large])
             return
-        if failed:
-            raise Unavailable(f"Kafka did not take {len(failed)} of {len(outputs)} outputs: {failed[0]!r}")
+        raise Unavailable(f"Kafka did not take {len(failed)} of {len(outputs)} outputs: {failed[0]!r}")
 
     async def _send(self, producer: AIOKafkaProducer, output: Output) -> Awaitable[Any]:
         """Put one output on its way; its fate is in what comes back, a refusal at the door too."""
