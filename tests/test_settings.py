@@ -152,3 +152,8 @@ def test_the_fingerprint_does_not_change_with_the_receiver_of_alerts(tmp_path: P
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().kafka = None  # type: ignore[assignment, misc]
+
+
+def test_topics_are_kept_until_the_latest_truth_was_trained_on(tmp_path: Path) -> None:
+    text = "[monitor]\nlabel_horizon_days = 10\n[monitor.models.slow]\ntraining_days = 60\n"
+    assert read(write(tmp_path, text)).monitor.kept_days == 71

@@ -186,7 +186,7 @@ def _on_topics(config: Path | None, act: Callable[[Any, Any, Any], None]) -> Non
 
     settings = _settings(config)
     kafka = settings.kafka
-    horizon = timedelta(days=settings.monitor.label_horizon_days)
+    horizon = timedelta(days=settings.monitor.kept_days)
     act(topic_setup, settings, topic_setup.wanted(kafka.topic_prefix, kafka.partitions, horizon))
 
 

@@ -41,7 +41,7 @@ def create_topics(settings: Settings) -> None:
         Unavailable, InvalidSettings: no broker answers, or a topic is there with another number of partitions.
     """
     kafka = settings.kafka
-    horizon = timedelta(days=settings.monitor.label_horizon_days)
+    horizon = timedelta(days=settings.monitor.kept_days)
     specs = topic_setup.wanted(kafka.topic_prefix, kafka.partitions, horizon)
     topic_setup.create(kafka.bootstrap, specs, replication=kafka.replication)
 

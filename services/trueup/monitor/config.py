@@ -53,6 +53,12 @@ class MonitorConfig(BaseModel):
     defaults: ModelConfig = ModelConfig()
     models: dict[Name, ModelConfig] = {}
 
+    @property
+    def kept_days(self) -> float:
+        """How long Kafka has to keep predictions and feedback: until the truth may come, and then to train on it."""
+        training = max(model.training_days for model in (self.defaults, *self.models.values()))
+        return self.label_horizon_days + training + 1
+
     def of(self, model_id: str) -> ModelConfig:
         """The settings of one model: what is said of it, and for the rest the defaults."""
         said = self.models.get(model_id)

@@ -31,7 +31,7 @@ def run(worker: WorkerName, settings: Settings, *, log_level: str = "INFO") -> N
 def _refuse_wrong_topics(worker: WorkerName, settings: Settings) -> None:
     """Without its topics a worker would wait in silence; with other partitions it would take models for misrouted."""
     kafka = settings.kafka
-    horizon = timedelta(days=settings.monitor.label_horizon_days)
+    horizon = timedelta(days=settings.monitor.kept_days)
     needed = {kafka.topic_prefix + topic.name for topic in INPUTS[worker]}
     specs = [spec for spec in topic_setup.wanted(kafka.topic_prefix, kafka.partitions, horizon) if spec.name in needed]
     for difference in topic_setup.check(kafka.bootstrap, specs):
