@@ -18,7 +18,7 @@ from builders import (
     update,
     window,
 )
-from trueup.alerter.config import AlerterConfig
+from trueup.alerter.config import AlerterConfig, Policy
 
 
 def after_page() -> AlerterHarness:
@@ -216,3 +216,123 @@ def test_trouble_with_a_trigger_is_over_when_another_version_serves() -> None:
 
     assert harness.alert("trigger_trouble").status == "resolved"
     assert all(view["status"] == "resolved" for shown in harness.views() for view in shown["alerts"])
+
+
+def test_trouble_with_a_trigger_is_over_when_the_model_recovers() -> None:
+    harness = after_page()
+    harness.take("trigger-updates", update(harness.triggers()[0].trigger_id, "failed"))
+    harness.restart()
+    harness.signal(*windows({1: 0.11, 25: 0.11}))
+
+    assert harness.alert("performance_drop").evidence["resolved_because"] == "recovered"
+    assert harness.alert("trigger_trouble").evidence["resolved_because"] == "recovered"
+
+
+def test_a_failure_after_the_recovery_calls_nobody() -> None:
+    harness = after_page()
+    harness.signal(*windows({1: 0.11, 25: 0.11}))
+    harness.take("trigger-updates", update(harness.triggers()[0].trigger_id, "failed"))
+
+    assert [alert.kind for alert in harness.alerts()] == ["performance_drop"] * 2
+    assert harness.decisions()[-1] == ("trigger_failed", "pipeline_failed")
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        pytest.param(["failed 1", "succeeded 2"], "resolved", id="a later one made up for it"),
+        pytest.param(["expired 1", "failed 2", "succeeded 1"], "firing", id="an earlier one did not"),
+    ],
+)
+def test_trouble_is_over_when_the_trigger_or_a_later_one_of_its_action_succeeds(words: list[str], status: str) -> None:
+    harness = AlerterHarness(AlerterConfig(policy=Policy(cooldown_hours=0.0)))
+    harness.signal(change(1))
+    for word in words:
+        what, which = word.split()
+        if what == "expired":
+            harness.tick(T0 + 2 * DAY)
+        else:
+            harness.take("trigger-updates", update(harness.triggers()[int(which) - 1].trigger_id, what))
+        if which == "1" and len(harness.triggers()) == 1:
+            harness.signal(change(2, at=T0 + 2 * DAY), comparison(3, at=T0 + 2 * DAY))
+        harness.restart()
+    last = {alert.alert_id: alert for alert in harness.alerts() if alert.kind == "trigger_trouble"}
+
+    assert [alert.status for alert in last.values()][-1] == status
+
+
+def test_success_of_another_action_ends_no_trouble() -> None:
+    harness = after_page()
+    harness.signal(comparison(2))
+    retrain, rollback = harness.triggers()
+    harness.take("trigger-updates", update(retrain.trigger_id, "failed"), update(rollback.trigger_id, "succeeded"))
+
+    assert harness.alert("trigger_trouble").status == "firing"
+
+
+def test_a_version_that_turns_out_better_is_not_worse_any_more() -> None:
+    harness = AlerterHarness()
+    harness.signal(comparison(1), comparison(2, "better", at=T0 + DAY))
+
+    assert harness.alert("version_worse").evidence["resolved_because"] == "version_better"
+
+
+@pytest.mark.parametrize(
+    ("hours", "resolved_after_hours"),
+    [
+        #  v1: the bad version    v2: the one beside it    each hour after T0
+        pytest.param([("v2", 1), ("v2", 168)], None, id="seven days are not over"),
+        pytest.param([("v2", 1), ("v2", 169)], 169, id="seven days of the other version alone"),
+        pytest.param([("v2", 1), ("v1", 100), ("v2", 169)], None, id="it was still in use"),
+        pytest.param([("v2", 1), ("v1", 100), ("v2", 101), ("v2", 269)], 269, id="and then no longer"),
+        pytest.param([("v1", 1), ("v1", 500), ("v2", 501), ("v1", 502)], None, id="labels come once in a while"),
+        pytest.param([("v1", 1), ("v1", 900)], None, id="no version closes windows"),
+    ],
+)
+def test_alerts_of_a_version_that_only_others_are_used_in_place_of_are_over(
+    hours: list[tuple[str, int]], resolved_after_hours: int | None
+) -> None:
+    harness = after_page()
+    harness.signal(comparison(2, new="v1", old="v0"))
+    for i, (version, hour) in enumerate(hours):
+        harness.signal(window(3 + i, 0.3, at=T0 + hour * HOUR, version=version))
+        harness.tick(T0 + hour * HOUR)
+        harness.restart()
+
+    for kind in ("performance_drop", "version_worse"):
+        alert = harness.alert(kind)
+        assert alert.resolved_at == (None if resolved_after_hours is None else T0 + resolved_after_hours * HOUR)
+        if resolved_after_hours is not None:
+            assert alert.evidence["resolved_because"] == "no_traffic"
+
+
+@pytest.mark.parametrize(
+    ("missing", "days", "status"),
+    [
+        pytest.param("predictions", 4, "firing", id="not for long enough"),
+        pytest.param("predictions", 5, "resolved", id="nobody uses the model any more"),
+        pytest.param("feedback", 400, "firing", id="without the truth nobody can tell"),
+    ],
+)
+def test_alerts_of_a_model_that_makes_no_predictions_are_over(missing: str, days: int, status: str) -> None:
+    harness = after_page()
+    harness.signal(blind(2, missing))  # since two days
+    harness.tick(T0 + days * DAY)
+
+    assert harness.alert("performance_drop").status == status
+    assert harness.alert("blind").status == "firing"
+
+
+def test_of_a_model_that_has_nothing_wrong_nothing_is_kept() -> None:
+    harness = AlerterHarness()
+    harness.signal(window(1, 0.1, at=T0), blind(2, ended=True), deployed(3, "v1"))
+    harness.take("trigger-updates", update("?", "failed"))
+
+    assert set(harness.sections) == {"partition"}
+
+
+def test_links_hold_every_model_id() -> None:
+    harness = AlerterHarness(AlerterConfig(console_url="https://c/m/{model_id}?x=1"))
+    harness.signal(change(1, model="a/b c?d#ü"))
+
+    assert harness.alert("performance_drop").links.console == "https://c/m/a%2Fb%20c%3Fd%23%C3%BC?x=1"

@@ -32,11 +32,12 @@ from builders import (
 )
 from trueup.alerter.config import AlerterConfig, Policy
 from trueup.errors import UnknownSnapshot
-from trueup.snapshots import pack
+from trueup.snapshots import pack, unpack
 
 CONFIG = AlerterConfig(
-    policy=Policy(promote="auto", cooldown_hours=10.0, accept_within_hours=20.0),
-    models={"n": Policy(retrain="approve", rollback="approve", promote="approve")},
+    policy=Policy(promote="auto", cooldown_hours=10.0, accept_within_hours=20.0, finish_within_hours=15.0),
+    models={"n": Policy(retrain="approve", rollback="approve", promote="approve", approve_within_hours=60.0)},
+    silent_after_hours=100.0,
     console_url="https://console/{model_id}",
 )
 
@@ -108,15 +109,28 @@ def test_a_restored_alerter_continues_identically(seed: int, n: int, cuts: list[
     assert parts.step.event_time == whole.step.event_time
 
 
-def test_the_life_that_is_restored_has_everything_in_it() -> None:
-    harness = AlerterHarness(CONFIG)
-    harness.run(*life(1, 400))
-    kinds = {alert.kind for alert in harness.alerts()}
+def test_the_lives_that_are_restored_have_everything_in_them() -> None:
+    lives = [AlerterHarness(CONFIG) for _ in range(20)]
+    for seed, harness in enumerate(lives):
+        harness.run(*life(seed, 150))
+    alerts = [alert for harness in lives for alert in harness.alerts()]
+    saved = [
+        unpack(raw, known=[1], what=name)[1]
+        for harness in lives
+        for name, raw in harness.sections.items()
+        if name != "partition"
+    ]
 
-    assert kinds == {"performance_drop", "version_worse", "data_fault", "blind", "trigger_trouble"}
-    assert {alert.status for alert in harness.alerts()} == {"firing", "acknowledged", "resolved"}
-    assert {trigger.action for trigger in harness.triggers()} == {"retrain", "rollback", "promote"}
-    assert {"approved", "rejected", "not_accepted_in_time"} <= {reason for _, reason in harness.decisions()}
+    assert {alert.kind for alert in alerts} == {
+        *("performance_drop", "version_worse", "data_fault", "blind", "trigger_trouble")
+    }
+    assert {alert.status for alert in alerts} == {"firing", "acknowledged", "resolved"}
+    assert {trigger.action for harness in lives for trigger in harness.triggers()} == {"retrain", "rollback", "promote"}
+    assert {
+        *("approved", "rejected", "not_accepted_in_time", "not_approved_in_time", "not_finished_in_time"),
+        *("alert_resolved", "no_traffic", "trigger_finished"),
+    } <= {reason for harness in lives for _, reason in harness.decisions()}
+    assert all(any(model[kept] for model in saved) for kept in ("calm_since", "silent_since", "wishes", "faults"))
 
 
 def test_triggers_of_several_models_expire_in_the_same_order_after_a_restart() -> None:
@@ -128,7 +142,7 @@ def test_triggers_of_several_models_expire_in_the_same_order_after_a_restart() -
         harness.tick(T0 + 2 * DAY)
 
     assert restarted.outputs == stayed.outputs
-    assert len(stayed.alerts()) == 6
+    assert len({alert.alert_id for alert in stayed.alerts()}) == 6
 
 
 def test_replayed_input_gives_equal_bytes_and_ids() -> None:
@@ -154,7 +168,7 @@ def test_revisions_of_an_alert_grow_by_one() -> None:
         revisions.setdefault(alert.alert_id, []).append(alert.revision)
 
     assert all(found == list(range(1, len(found) + 1)) for found in revisions.values())
-    assert max(map(len, revisions.values())) == 3
+    assert max(map(len, revisions.values())) >= 5
 
 
 def test_two_partitions_never_make_the_same_id() -> None:

@@ -21,6 +21,7 @@ class FakeKafka:
 
     def __init__(self) -> None:
         self.triggers: list[bytes | None] = []
+        self.published_at = datetime.now(UTC)
         self.updates: list[bytes] = []
         self.committed = 0
         self.away = False
@@ -61,7 +62,7 @@ class FakeLog:
     def read(self, timeout_s: float) -> News:  # noqa: ARG002
         self._check()
         triggers = [
-            TriggerRecord(0, offset, value)
+            TriggerRecord(0, offset, value, self._kafka.published_at)
             for offset, value in enumerate(self._kafka.triggers)
             if offset >= self._next_trigger
         ]
@@ -223,12 +224,55 @@ def test_a_trigger_that_somebody_else_finished_meanwhile_is_not_handed_out(kafka
         assert inbox.poll(0) is None
 
 
+LONG_AGO = datetime(2024, 5, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("published_at", "deadline_at", "said", "handed_out"),
+    [
+        pytest.param(LONG_AGO, "2024-05-02T00:00:00Z", None, [], id="its time is up"),
+        pytest.param(LONG_AGO, "9000-05-02T00:00:00Z", None, ["a"], id="in time"),
+        pytest.param(LONG_AGO, "2013-03-03T00:00:00Z", None, ["a"], id="a replay: a deadline in the time of its data"),
+        pytest.param(LONG_AGO, None, None, ["a"], id="no deadline"),
+        pytest.param(LONG_AGO, "2024-05-02T00:00:00Z", "accepted", ["a"], id="accepted before a kill"),
+        pytest.param(LONG_AGO, "2024-05-02T00:00:00Z", "running", ["a"], id="running before a kill"),
+        pytest.param(LONG_AGO, "2024-05-02T00:00:00Z", "cheered", [], id="an unknown word is no acceptance"),
+    ],
+)
+def test_a_trigger_that_nobody_accepted_in_time_is_not_handed_out(
+    kafka: FakeKafka, published_at: datetime, deadline_at: str | None, said: str | None, handed_out: list[str]
+) -> None:
+    kafka.published_at = published_at
+    kafka.ask("a", deadline_at=deadline_at)
+    if said is not None:
+        kafka.updates.append(json.dumps({"trigger_id": "a", "model_id": "m", "status": said}).encode())
+    with kafka.inbox() as inbox:
+        assert ids(inbox) == handed_out
+        assert inbox.poll(0) is None
+        assert kafka.committed == (0 if handed_out else 1)
+
+
+def test_a_trigger_that_waits_for_its_turn_for_too_long_is_not_handed_out(
+    kafka: FakeKafka, eventually: Eventually
+) -> None:
+    """a: trained for long    b: read together with a, and late when its turn comes"""
+    deadline = datetime.now(UTC) + timedelta(milliseconds=300)
+    kafka.ask("a")
+    kafka.ask("b", deadline_at=deadline.isoformat())
+    with kafka.inbox() as inbox:
+        first = inbox.poll(0)
+        eventually(lambda: datetime.now(UTC) > deadline)
+        assert first is not None
+        assert (first.id, ids(inbox)) == ("a", [])
+
+
 NO_TRIGGERS = [b"{", b"[]", b"{}", b'{"trigger_id": 5}', None, b"[" * 100_000, b"\xff"]
 
 
 def test_what_is_no_trigger_is_skipped_and_said(kafka: FakeKafka, caplog: pytest.LogCaptureFixture) -> None:
     kafka.triggers.extend(NO_TRIGGERS)
     kafka.updates.extend([b"{", b"[" * 100_000, b"5", b'{"status": "succeeded"}'])
+    kafka.updates.append(b'[{"trigger_id": "a", "status": {}}, {"trigger_id": [], "status": "failed"}]')
     kafka.ask("a")
     with caplog.at_level(logging.WARNING, logger="trueup"), kafka.inbox() as inbox:
         assert ids(inbox) == ["a"]

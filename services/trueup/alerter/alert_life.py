@@ -1,12 +1,17 @@
-"""What an alert goes through: firing, acknowledged, resolved. Each change is a new revision of the same alert."""
+"""What an alert goes through: firing, acknowledged, resolved, and meanwhile what is done about it.
+
+What changes with one event is one new revision of the same alert: `revise` numbers it when the event is dealt with.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from trueup.alerter.cause import Cause
 from trueup.alerter.config import AlerterConfig
+from trueup.alerter.trigger_life import TriggerState
 from trueup_schemas.alert import Alert, AlertKind, Links, Severity
 from trueup_schemas.identity import stable_id
 
@@ -22,11 +27,11 @@ SEVERITY: Mapping[AlertKind, Severity] = {
 def open_alert(
     kind: AlertKind, signal: Mapping[str, Any], cause: Cause, *, partition: int, config: AlerterConfig
 ) -> Alert:
-    """The first revision of an alert about `signal`; its id follows from the signal's number in its partition."""
+    """An alert about `signal`, before its first revision; its id follows from the signal's number in its partition."""
     model_id = signal["model_id"]
     return Alert(
         alert_id=stable_id("alert", kind, model_id, partition, signal["number"]),
-        revision=1,
+        revision=0,
         model_id=model_id,
         model_version=signal.get("model_version", "*"),
         kind=kind,
@@ -42,17 +47,29 @@ def open_alert(
 
 
 def resolve(alert: Alert, at: float, why: str) -> Alert:
-    """The last revision: it is over."""
-    evidence = {**alert.evidence, "resolved_because": why}
-    changes = {"status": "resolved", "resolved_at": at, "updated_at": at, "evidence": evidence}
-    return alert.model_copy(update={**changes, "revision": alert.revision + 1})
+    """It is over."""
+    at = max(at, alert.updated_at)
+    return _changed(alert, at, {"resolved_because": why}, status="resolved", resolved_at=at)
 
 
 def acknowledge(alert: Alert, at: float, author: str) -> Alert:
     """Somebody has taken it up."""
-    evidence = {**alert.evidence, "acknowledged_by": author}
-    changes = {"status": "acknowledged", "updated_at": at, "evidence": evidence}
-    return alert.model_copy(update={**changes, "revision": alert.revision + 1})
+    return _changed(alert, at, {"acknowledged_by": author}, status="acknowledged")
+
+
+def mention(alert: Alert, at: float, state: TriggerState) -> Alert:
+    """It says which trigger is to mend it, and where that stands: on-call sees what waits for an answer."""
+    trigger = {"trigger_id": state.trigger.trigger_id, "action": state.trigger.action, "status": state.status}
+    return _changed(alert, max(at, alert.updated_at), {"trigger": trigger})
+
+
+def revise(alert: Alert) -> Alert:
+    """The next revision, to be published."""
+    return alert.model_copy(update={"revision": alert.revision + 1})
+
+
+def _changed(alert: Alert, at: float, evidence: Mapping[str, Any], **changes: Any) -> Alert:
+    return alert.model_copy(update={**changes, "updated_at": at, "evidence": {**alert.evidence, **evidence}})
 
 
 def _figures(signal: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,4 +78,4 @@ def _figures(signal: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _link(template: str | None, model_id: str) -> str | None:
-    return None if template is None else template.replace("{model_id}", model_id)
+    return None if template is None else template.replace("{model_id}", quote(model_id, safe=""))

@@ -23,8 +23,13 @@ class Policy(BaseModel):
     promote: Mode = "off"
     #: After a trigger, the next one for the same model and action is withheld for so long.
     cooldown_hours: Hours = 24.0
+    #: People have so long to approve or reject a trigger: the default spans a long weekend.
+    approve_within_hours: Hours = 96.0
     #: A pipeline has so long to accept a trigger.
     accept_within_hours: Hours = 24.0
+    #: A pipeline has so long to finish a trigger, counted from when it accepted: the default leaves room for a
+    #: training of a day that had to be started again.
+    finish_within_hours: Hours = 72.0
 
     def mode(self, action: Action) -> Mode:
         """How this action is handled."""
@@ -39,6 +44,9 @@ class AlerterConfig(BaseModel):
 
     #: An alert resolves once the error of the last 24 hours was back within the bound it fired on for so long.
     resolve_after_hours: Hours = 24.0
+    #: A version is out of use, and its alerts are over, once for so long other versions closed windows and it closed
+    #: none, or the whole model made no predictions.
+    silent_after_hours: Hours = 168.0
     #: A day with fewer outcomes than this says nothing, for or against.
     least_outcomes: Annotated[int, Field(ge=1)] = 100
     #: `{model_id}` in these is replaced.

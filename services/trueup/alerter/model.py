@@ -8,6 +8,7 @@ from typing import Any
 
 from trueup.alerter.trigger_life import TriggerState
 from trueup_schemas.alert import Alert, AlertKind
+from trueup_schemas.trigger import Action, Trigger
 
 #: Ended alerts and triggers that are kept to be shown.
 KEPT = 100
@@ -22,6 +23,10 @@ class Model:
     triggers: dict[str, TriggerState] = field(default_factory=dict)
     #: Alert id -> event time since which its error is back within bounds.
     calm_since: dict[str, float] = field(default_factory=dict)
+    #: Alert id -> event time since which only other versions close windows.
+    silent_since: dict[str, float] = field(default_factory=dict)
+    #: Action -> the latest trigger that was withheld for a time only, to be asked for again.
+    wishes: dict[Action, Trigger] = field(default_factory=dict)
     #: Feature -> its data fault, until it ends.
     faults: dict[str, str] = field(default_factory=dict)
 
@@ -34,6 +39,11 @@ class Model:
             and alert.kind == kind
             and (model_version is None or alert.model_version == model_version)
         ]
+
+    def concerns_anybody(self, alert_id: str | None) -> bool:
+        """Whether what was done for this alert still matters: it is not over, or there was none."""
+        alert = None if alert_id is None else self.alerts.get(alert_id)
+        return alert_id is None or (alert is not None and alert.status != "resolved")
 
     def forget_ended(self) -> None:
         """Keep what is open, and of the rest the latest `KEPT`."""
@@ -50,6 +60,8 @@ class Model:
             "alerts": [alert.model_dump(mode="json") for alert in self.alerts.values()],
             "triggers": [state.snapshot() for state in self.triggers.values()],
             "calm_since": self.calm_since,
+            "silent_since": self.silent_since,
+            "wishes": {action: trigger.model_dump(mode="json") for action, trigger in self.wishes.items()},
             "faults": self.faults,
         }
 
@@ -60,10 +72,12 @@ class Model:
         triggers = [TriggerState.restore(values) for values in data["triggers"]]
         return cls(
             model_id,
-            {alert.alert_id: alert for alert in alerts},
-            {state.trigger.trigger_id: state for state in triggers},
-            dict(data["calm_since"]),
-            dict(data["faults"]),
+            alerts={alert.alert_id: alert for alert in alerts},
+            triggers={state.trigger.trigger_id: state for state in triggers},
+            calm_since=dict(data["calm_since"]),
+            silent_since=dict(data["silent_since"]),
+            wishes={action: Trigger.model_validate(values) for action, values in data["wishes"].items()},
+            faults=dict(data["faults"]),
         )
 
     def view(self) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The alerter's step: signals of one partition in, alerts, triggers and audit out. Start reading here.
 
 change_detected (pages) ──> performance_drop ──> retrain?
-versions_compared worse ──> version_worse ─────> rollback?      better ──> promote?
-window_closed ────────────> back within bounds for long enough? ──> resolved
+versions_compared worse ──> version_worse ─────> rollback?      better ──> resolved, promote?
+window_closed ────────────> back within bounds, or only other versions, for long enough? ──> resolved
 deployment_seen champion ─> alerts of the versions before it are superseded
 data_fault, blind ────────> an alert of their own
 trigger-updates, commands > the life of triggers and alerts
+ticks ────────────────────> what is late expires, what came too soon is asked for again
 """
 
 from __future__ import annotations
@@ -16,17 +17,15 @@ from typing import Any
 import orjson
 
 from trueup import snapshots
-from trueup.alerter import alert_life, cause, policy, trigger_life
-from trueup.alerter.actions import ACTIONS
-from trueup.alerter.cause import Cause
+from trueup.alerter import cause
+from trueup.alerter.alert_book import AlertBook
 from trueup.alerter.config import AlerterConfig
 from trueup.alerter.model import Model
 from trueup.alerter.outputs import Outputs
-from trueup.alerter.trigger_life import TriggerState
+from trueup.alerter.trigger_book import TriggerBook
 from trueup.step import Arrival, Effects
 from trueup_schemas.alert import Alert, AlertKind
 from trueup_schemas.reason import Reason
-from trueup_schemas.trigger import Action
 
 #: Version of the form in which state is saved.
 FORM = 1
@@ -42,7 +41,6 @@ class AlerterStep:
     """The fold of one partition. See `trueup.step.Step` for what it promises."""
 
     def __init__(self, partition: int, config: AlerterConfig) -> None:
-        self._partition = partition
         self._config = config
         self._models: dict[str, Model] = {}
         self._number = 0
@@ -50,6 +48,8 @@ class AlerterStep:
         #: The latest tick: deadlines count from it where old data is read in.
         self._now = 0.0
         self._outputs = Outputs(partition)
+        self._alerts = AlertBook(partition, config, self._outputs, self._audit)
+        self._triggers = TriggerBook(config, self._outputs, self._alerts, self._audit)
         self._changed: set[str] = set()
         self._topics: Mapping[str, Callable[[Arrival], None]] = {
             "signals": self._signal,
@@ -79,13 +79,15 @@ class AlerterStep:
         handle = self._topics[topic]
         for arrival in arrivals:
             handle(arrival)
+            self._alerts.publish()
 
     def tick(self, now: float) -> None:
         self._now = now
         for _, model in sorted(self._models.items()):
-            for state in list(model.triggers.values()):
-                if state.status == "requested" and now > state.trigger.deadline_at:
-                    self._expire(model, state, now)
+            self._triggers.expire_late(model, now)
+            self._end_unused(model, now)
+            self._try_again(model)
+        self._alerts.publish()
 
     def effects(self) -> Effects:
         effects = Effects(urgent=self._outputs.urgent, outputs=self._outputs.drain())
@@ -114,34 +116,53 @@ class AlerterStep:
         self._event_time = max(self._event_time or 0.0, signal["at"])
         handle = self._signals.get(signal["type"])
         if handle is not None:
-            handle(self._model(signal["model_id"]), signal)
+            model_id = signal["model_id"]
+            model = self._models.get(model_id) or Model(model_id)
+            handle(model, signal)
+            if model_id in self._changed:  # else nothing is to be kept of it: most models have no alert
+                self._models[model_id] = model
 
     def _change(self, model: Model, signal: SignalData) -> None:
         if not signal["pages"]:
             return
         why = cause.of_change(signal, model.faults)
-        alert = self._fire("performance_drop", model, signal, why)
-        self._wish("retrain", model, signal, alert, retraining_helps=why.retraining_helps)
+        alert = self._alerts.fire("performance_drop", model, signal, why)
+        self._triggers.wish("retrain", model, signal, alert, now=self._latest, retraining_helps=why.retraining_helps)
 
     def _compared(self, model: Model, signal: SignalData) -> None:
+        version = signal["model_version"]
         if signal["verdict"] == "better":
-            self._wish("promote", model, signal, None)
+            for alert in model.firing("version_worse", version):
+                self._resolve(model, alert, signal["at"], Reason.VERSION_BETTER)
+            self._triggers.wish("promote", model, signal, None, now=self._latest)
             return
-        alert = self._fire("version_worse", model, signal, cause.of_comparison(signal))
-        self._wish("rollback", model, signal, alert)
+        model.wishes.pop("promote", None)
+        alert = self._alerts.fire("version_worse", model, signal, cause.of_comparison(signal))
+        self._triggers.wish("rollback", model, signal, alert, now=self._latest)
 
     def _window(self, model: Model, signal: SignalData) -> None:
-        for alert in model.firing("performance_drop", signal["model_version"]):
-            day = signal["day"]
-            if day["n"] < self._config.least_outcomes:
-                continue  # too little to tell: neither calm nor not
-            if day["mean"] > alert.evidence["reference"]["bound"]:
-                model.calm_since.pop(alert.alert_id, None)
-            else:
-                since = model.calm_since.setdefault(alert.alert_id, signal["at"])
-                if signal["at"] - since >= self._config.resolve_after_hours * HOUR:
-                    self._resolve(model, alert, signal["at"], Reason.RECOVERED)
+        for alert in _on_versions(model):
             self._changed.add(model.model_id)
+            if alert.model_version != signal["model_version"]:
+                since = model.silent_since.setdefault(alert.alert_id, signal["at"])
+                if signal["at"] - since >= self._config.silent_after_hours * HOUR:
+                    self._resolve(model, alert, signal["at"], Reason.NO_TRAFFIC)
+                continue
+            model.silent_since.pop(alert.alert_id, None)
+            if alert.kind == "performance_drop":
+                self._calm(model, alert, signal)
+
+    def _calm(self, model: Model, alert: Alert, signal: SignalData) -> None:
+        """Resolve the alert where its error was back within bounds for long enough."""
+        day = signal["day"]
+        if day["n"] < self._config.least_outcomes:
+            return  # too little to tell: neither calm nor not
+        if day["mean"] > alert.evidence["reference"]["bound"]:
+            model.calm_since.pop(alert.alert_id, None)
+            return
+        since = model.calm_since.setdefault(alert.alert_id, signal["at"])
+        if signal["at"] - since >= self._config.resolve_after_hours * HOUR:
+            self._resolve(model, alert, signal["at"], Reason.RECOVERED)
 
     def _deployed(self, model: Model, signal: SignalData) -> None:
         detail = {"model_version": signal["model_version"], "role": signal["role"]}
@@ -155,10 +176,12 @@ class AlerterStep:
             same = alert.model_version == signal["model_version"]
             if same == (signal["role"] == "retired"):
                 self._resolve(model, alert, signal["at"], Reason.SUPERSEDED)
+        if model.wishes.pop("promote", None) is not None:  # it is about a champion that has just changed
+            self._changed.add(model.model_id)
 
     def _fault(self, model: Model, signal: SignalData) -> None:
         model.faults[signal.get("feature") or "*"] = signal["fault"]
-        self._fire("data_fault", model, signal, cause.of_fault(signal))
+        self._alerts.fire("data_fault", model, signal, cause.of_fault(signal))
 
     def _blind(self, model: Model, signal: SignalData) -> None:
         same = [alert for alert in model.firing("blind") if alert.evidence["missing"] == signal["missing"]]
@@ -166,134 +189,74 @@ class AlerterStep:
             for alert in same:
                 self._resolve(model, alert, signal["at"], Reason.SIGHT_RESTORED)
         elif not same:
-            self._open("blind", model, signal, cause.of_blindness(signal))
+            self._alerts.open("blind", model, signal, cause.of_blindness(signal))
 
-    # -- alerts -----------------------------------------------------------------------------------------------------
-
-    def _fire(self, kind: AlertKind, model: Model, signal: SignalData, why: Cause) -> Alert:
-        """The alert about this signal: the one that fires already for this version, or a new one."""
-        firing = model.firing(kind, signal["model_version"])
-        if firing:
-            self._audit(model, signal["at"], "alert_kept", Reason.ALREADY_FIRING, firing[0].alert_id)
-            return firing[0]
-        return self._open(kind, model, signal, why)
-
-    def _open(self, kind: AlertKind, model: Model, signal: SignalData, why: Cause) -> Alert:
-        alert = alert_life.open_alert(kind, signal, why, partition=self._partition, config=self._config)
-        model.alerts[alert.alert_id] = alert
-        self._outputs.alert(alert)
-        self._audit(model, signal["at"], "alert_opened", OPENED[kind], alert.alert_id)
-        return alert
+    # -- what ends, and what comes after it -------------------------------------------------------------------------
 
     def _resolve(self, model: Model, alert: Alert, at: float, why: Reason) -> None:
-        resolved = alert_life.resolve(alert, max(at, alert.updated_at), why)
-        model.alerts[alert.alert_id] = resolved
-        model.calm_since.pop(alert.alert_id, None)
-        self._outputs.alert(resolved)
-        self._audit(model, at, "alert_resolved", why, alert.alert_id)
-
-    # -- triggers ---------------------------------------------------------------------------------------------------
-
-    def _wish(
-        self, action: Action, model: Model, signal: SignalData, alert: Alert | None, *, retraining_helps: bool = True
-    ) -> None:
-        """Take `action` if there is something to ask for and policy lets it; say in the audit what became of it."""
-        at, alert_id = signal["at"], None if alert is None else alert.alert_id
-        request = ACTIONS[action](signal)
-        if request is None:
-            self._audit(model, at, "trigger_withheld", Reason.NOTHING_LABELLED, alert_id, action=action)
+        """The alert is over, with all that was waiting for its sake; where it is over already, nothing happens."""
+        alert_id = alert.alert_id
+        if not model.concerns_anybody(alert_id):
             return
-        rules = self._config.of(model.model_id)
-        reason = policy.decide(action, rules, model.triggers.values(), now=at, retraining_helps=retraining_helps)
-        if reason not in policy.GOES_AHEAD:
-            self._audit(model, at, "trigger_withheld", reason, alert_id, action=action)
-            return
-        trigger = trigger_life.request_trigger(
-            action,
-            model.model_id,
-            request,
-            alert_id=alert_id,
-            at=at,
-            now=self._now,
-            about=signal["number"],
-            policy=rules,
-        )
-        status: trigger_life.TriggerStatus = "requested" if reason is Reason.REQUESTED else "awaiting_approval"
-        model.triggers[trigger.trigger_id] = TriggerState(trigger, status)
-        if status == "requested":
-            self._outputs.trigger(trigger)
-        self._audit(model, at, f"trigger_{status}", reason, trigger.trigger_id, action=action)
+        self._triggers.withdraw(model, alert_id, at)
+        self._alerts.resolve(model, alert_id, at, why)
+        for trouble in model.firing("trigger_trouble"):
+            if trouble.evidence["alert_id"] == alert_id:
+                self._alerts.resolve(model, trouble.alert_id, at, why)
+
+    def _end_unused(self, model: Model, now: float) -> None:
+        """A model that made no predictions for long is used by nobody: nothing is wrong with its versions any more.
+
+        Where only the truth is missing nothing ends: that says nothing, for or against.
+        """
+        for blindness in model.firing("blind"):
+            missing, since = blindness.evidence["missing"], blindness.evidence["since"]
+            if missing == "predictions" and now - since >= self._config.silent_after_hours * HOUR:
+                for alert in _on_versions(model):
+                    self._resolve(model, alert, now, Reason.NO_TRAFFIC)
+
+    def _try_again(self, model: Model) -> None:
+        self._triggers.try_again(model, at=self._event_time or self._now, now=self._latest)
+
+    # -- what pipelines and people say ------------------------------------------------------------------------------
 
     def _update(self, arrival: Arrival) -> None:
         update = arrival.event
-        at = update.get("updated_at") or arrival.timestamp
-        model = self._model(update["model_id"])
-        state = model.triggers.get(update["trigger_id"])
-        if state is None or not state.open:
-            self._audit(model, at, "update_ignored", Reason.UNKNOWN_TRIGGER, update["trigger_id"])
+        written_at = update.get("updated_at") or arrival.timestamp
+        model = self._models.get(update["model_id"])
+        if model is None:
+            self._outputs.audit(
+                update["model_id"], written_at, "update_ignored", Reason.UNKNOWN_TRIGGER, update["trigger_id"], {}
+            )
             return
-        state.status = update["status"]
-        state.model_version = update.get("model_version") or state.model_version
-        state.detail = update.get("detail") or state.detail
-        reason = trigger_life.REPORTED[update["status"]]
-        self._audit(model, at, f"trigger_{state.status}", reason, state.trigger.trigger_id, detail=state.detail)
-        if state.status == "failed":
-            self._trouble(model, state, self._event_time or at, "failed")
-
-    def _expire(self, model: Model, state: TriggerState, now: float) -> None:
-        state.status = "expired"
-        self._audit(model, now, "trigger_expired", Reason.NOT_ACCEPTED_IN_TIME, state.trigger.trigger_id)
-        self._trouble(model, state, now, "was accepted by no pipeline in time")
-
-    def _trouble(self, model: Model, state: TriggerState, at: float, what: str) -> None:
-        trigger = state.trigger
-        about = {
-            "model_id": model.model_id,
-            "model_version": trigger.model_version,
-            "at": at,
-            "number": trigger.trigger_id,
-            "trigger_id": trigger.trigger_id,
-            "detail": state.detail,
-        }
-        self._open(
-            "trigger_trouble", model, about, cause.of_trouble(model.model_id, trigger.action, what, state.detail)
-        )
-
-    # -- commands ---------------------------------------------------------------------------------------------------
+        at = self._event_time or written_at
+        self._triggers.update(model, update, at=at, written_at=written_at, now=self._latest)
+        self._try_again(model)
 
     def _command(self, arrival: Arrival) -> None:
         command = arrival.event
         at = command.get("issued_at") or arrival.timestamp
-        subject, name, author = command.get("subject"), command["command"], command["author"]
-        if not command.get("model_id") or subject is None:
-            detail = {"author": author, "command": name}
-            model_id = command.get("model_id") or FLEET
-            self._outputs.audit(model_id, at, "command_ignored", Reason.UNKNOWN_SUBJECT, subject, detail)
-            return
-        model = self._model(command["model_id"])
+        subject, name, author = command.get("subject") or "", command["command"], command["author"]
+        model_id = command.get("model_id") or FLEET
+        model = self._models.get(command.get("model_id") or "") or Model(model_id)
         alert, state = model.alerts.get(subject), model.triggers.get(subject)
         if name == "acknowledge" and alert is not None and alert.status == "firing":
-            model.alerts[subject] = taken = alert_life.acknowledge(alert, at, author)
-            self._outputs.alert(taken)
-            self._audit(model, at, "alert_acknowledged", Reason.ACKNOWLEDGED, subject, author=author)
-        elif name in ("approve", "reject") and state is not None and state.status == "awaiting_approval":
-            state.status = "requested" if name == "approve" else "rejected"
-            if name == "approve":
-                rules = self._config.of(model.model_id)
-                state.trigger = trigger_life.renew(state.trigger, now=self._now, policy=rules)
-                self._outputs.trigger(state.trigger)
-            reason = Reason.APPROVED if name == "approve" else Reason.REJECTED
-            self._audit(model, at, f"trigger_{state.status}", reason, subject, author=author)
+            self._alerts.acknowledge(model, subject, at, author)
+        elif name == "approve" and state is not None and state.status == "awaiting_approval":
+            self._triggers.approve(model, state, at=at, now=self._latest, author=author)
+        elif name == "reject" and state is not None and state.status == "awaiting_approval":
+            self._triggers.reject(model, state, at=at, author=author)
+            self._try_again(model)
         else:
-            self._audit(model, at, "command_ignored", Reason.UNKNOWN_SUBJECT, subject, author=author, command=name)
+            detail = {"author": author, "command": name}
+            self._outputs.audit(model_id, at, "command_ignored", Reason.UNKNOWN_SUBJECT, subject or None, detail)
 
     # -- state ------------------------------------------------------------------------------------------------------
 
-    def _model(self, model_id: str) -> Model:
-        model = self._models.get(model_id)
-        if model is None:
-            model = self._models[model_id] = Model(model_id)
-        return model
+    @property
+    def _latest(self) -> float:
+        """What deadlines and cooldowns count by: ticks, or event time where the stream is ahead of them."""
+        return max(self._event_time or 0.0, self._now)
 
     def _audit(
         self, model: Model, at: float, what: str, reason: Reason, subject: str | None = None, **detail: Any
@@ -302,14 +265,9 @@ class AlerterStep:
         self._outputs.audit(model.model_id, at, what, reason, subject, detail)
 
 
-#: Why an alert of each kind was opened, as the audit says it.
-OPENED: Mapping[AlertKind, Reason] = {
-    "performance_drop": Reason.ERROR_ROSE,
-    "version_worse": Reason.VERSION_WORSE,
-    "data_fault": Reason.DATA_FAULTY,
-    "blind": Reason.CANNOT_TELL,
-    "trigger_trouble": Reason.PIPELINE_FAILED,
-}
+def _on_versions(model: Model) -> list[Alert]:
+    """The alerts that say a version does badly."""
+    return [*model.firing("performance_drop"), *model.firing("version_worse")]
 
 
 def restore(partition: int, saved: Mapping[str, bytes], *, config: AlerterConfig) -> AlerterStep:

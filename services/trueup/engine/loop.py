@@ -216,9 +216,9 @@ class Loop:
     async def _take(self, lane: Lane) -> None:
         waiting = lane.waiting_records
         try:
-            lane.run_next()
             if self.setup.clock == "wall":
                 lane.tick(self._wall_clock())
+            lane.run_next()
         except StepFailed:
             await self._isolate(lane)
         self.counts.records += waiting - lane.waiting_records

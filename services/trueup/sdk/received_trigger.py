@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol
 
 UpdateStatus = Literal["accepted", "running", "succeeded", "failed", "rejected"]
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "rejected"})
+#: Somebody will do it, or is at it.
+TAKEN_UP: frozenset[str] = frozenset({"accepted", "running"})
 
 
 class UpdateNotDelivered(Exception):
@@ -73,6 +75,16 @@ class ReceivedTrigger:
     def reject(self, detail: str) -> None:
         """The pipeline will not do it."""
         self._report(self, "rejected", model_version=None, detail=detail)
+
+
+def too_late(trigger: ReceivedTrigger, *, published_at: datetime | None, now: datetime) -> bool:
+    """Whether the time to accept the trigger was up before `now`.
+
+    A deadline counts by the stream's clock. Only one that lies after the publication of the trigger can be meant by
+    the wall clock: a replay of old data asks for something now, with a deadline years ago, and that is not too late.
+    """
+    deadline = trigger.deadline_at
+    return deadline is not None and published_at is not None and published_at < deadline < now
 
 
 def parse_trigger(value: bytes | None, report: Report) -> ReceivedTrigger:

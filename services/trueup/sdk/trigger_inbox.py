@@ -16,11 +16,13 @@ from trueup.sdk.encoding import LONGEST_TEXT
 from trueup.sdk.kafka_port import InvalidSecurity, KafkaPythonProducer, NotNow, Producer, Servers, named
 from trueup.sdk.received_trigger import (
     FINAL,
+    TAKEN_UP,
     AlreadyFinished,
     ReceivedTrigger,
     UpdateNotDelivered,
     UpdateStatus,
     parse_trigger,
+    too_late,
 )
 from trueup.sdk.trigger_ledger import TriggerLedger
 from trueup.sdk.trigger_log import KafkaTriggerLog, TriggerLog, TriggerLogUnavailable, TriggerRecord
@@ -51,6 +53,9 @@ class TriggerInbox:
     `action` and `model_id`; a second one would get the same triggers. Replace a pipeline by stopping the old one
     first. Inboxes of one group with other filters do not disturb each other, each commits under a name of its own
     (`nightly.action=retrain`).
+
+    A trigger that nobody accepted before its `deadline_at` is not handed out any more: Trueup has given it up, and has
+    called somebody. One that was accepted in time is handed out again whenever that is.
 
     While Kafka is away the inbox waits and says so in the log. Iterate in one thread; triggers may be reported on
     from any. After a fork, make a new inbox.
@@ -94,7 +99,8 @@ class TriggerInbox:
         )
         self._ledger = TriggerLedger()
         self._ledger_lock = threading.RLock()
-        self._arrived: deque[ReceivedTrigger] = deque()
+        #: Each with the time at which it was published.
+        self._arrived: deque[tuple[ReceivedTrigger, datetime | None]] = deque()
         self._log: TriggerLog | None = None
         self._log_lock = threading.RLock()
         self._producer: Producer | None = None
@@ -127,8 +133,8 @@ class TriggerInbox:
             while not self._stopped:
                 self._read(0.0 if self._arrived else max(0.0, min(SLICE_S, deadline - time.monotonic())))
                 while self._arrived:
-                    trigger = self._arrived.popleft()
-                    if not self._ledger.is_finished(trigger.id):
+                    trigger, published_at = self._arrived.popleft()
+                    if not self._is_over(trigger, published_at):
                         return trigger
                 if time.monotonic() >= deadline:
                     break
@@ -164,6 +170,19 @@ class TriggerInbox:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def _is_over(self, trigger: ReceivedTrigger, published_at: datetime | None) -> bool:
+        """Whether there is nothing left to do about it: it is finished, or it waited here or in Kafka for too long."""
+        with self._ledger_lock:
+            if self._ledger.is_finished(trigger.id):
+                return True
+            over = not self._ledger.is_taken_up(trigger.id) and too_late(
+                trigger, published_at=published_at, now=datetime.now(UTC)
+            )
+            if over:
+                log.warning("Skipped trigger %s: it was to be accepted by %s", trigger.id, trigger.deadline_at)
+                self._ledger.finish(trigger.id)
+            return over
+
     def _read(self, timeout_s: float) -> None:
         """One look at Kafka. What goes wrong is said in the log, and tried again with a new connection."""
         try:
@@ -185,14 +204,23 @@ class TriggerInbox:
         self._commit()
 
     def _note_update(self, value: bytes) -> None:
-        """Remember a final status. Updates are written by anyone: what is no update is the alerter's to complain of."""
+        """Remember how far a trigger is. Updates are written by anyone: the alerter complains of what is none."""
         try:
             parsed = json.loads(value)
         except (ValueError, RecursionError):
             return
         for update in parsed if isinstance(parsed, list) else [parsed]:
-            if isinstance(update, dict) and update.get("status") in FINAL and isinstance(update.get("trigger_id"), str):
-                self._ledger.finish(update["trigger_id"])
+            if not isinstance(update, dict):
+                continue
+            trigger_id, status = update.get("trigger_id"), update.get("status")
+            if isinstance(trigger_id, str) and isinstance(status, str):
+                self._note_status(trigger_id, status)
+
+    def _note_status(self, trigger_id: str, status: str) -> None:
+        if status in FINAL:
+            self._ledger.finish(trigger_id)
+        elif status in TAKEN_UP:
+            self._ledger.take_up(trigger_id)
 
     def _note_trigger(self, record: TriggerRecord) -> None:
         try:
@@ -203,7 +231,7 @@ class TriggerInbox:
             return
         wanted = self._action in (None, trigger.action) and self._model_id in (None, trigger.model_id)
         if self._ledger.arrive(record.partition, record.offset, trigger.id if wanted else None):
-            self._arrived.append(trigger)
+            self._arrived.append((trigger, record.published_at))
 
     def _commit(self) -> None:
         """Commit what is finished. Where that fails the next time does; until then `trigger-updates` knows it."""

@@ -23,6 +23,7 @@ class TriggerLedger:
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self._finished: set[str] = set()
+        self._taken_up: set[str] = set()
         self._entries: dict[int, deque[_Entry]] = {}
         self._next_offset: dict[int, int] = {}
         self._committed: dict[int, int] = {}
@@ -42,8 +43,15 @@ class TriggerLedger:
         return True
 
     def finish(self, trigger_id: str) -> None:
-        """The trigger has a final status, here or elsewhere."""
+        """The trigger has a final status, here or elsewhere, or came to nobody in time."""
         self._finished.add(trigger_id)
+
+    def take_up(self, trigger_id: str) -> None:
+        """A pipeline, here or elsewhere, has accepted the trigger."""
+        self._taken_up.add(trigger_id)
+
+    def is_taken_up(self, trigger_id: str) -> bool:
+        return trigger_id in self._taken_up
 
     def is_finished(self, trigger_id: str) -> bool:
         return trigger_id in self._finished

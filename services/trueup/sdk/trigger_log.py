@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from trueup.sdk.kafka_port import PROTOCOL_VERSION, Servers, secured
@@ -27,6 +28,8 @@ class TriggerRecord:
     partition: int
     offset: int
     value: bytes | None
+    #: The record's timestamp, which is the wall clock's also where the events are of another time.
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,10 @@ class KafkaTriggerLog:
                 if partition.topic == self._updates:
                     news.updates.extend(record.value for record in records if record.value)
                 else:
-                    news.triggers.extend(TriggerRecord(partition.partition, r.offset, r.value) for r in records)
+                    news.triggers.extend(
+                        TriggerRecord(partition.partition, r.offset, r.value, _published_at(r.timestamp))
+                        for r in records
+                    )
             self._go_on_when_caught_up()
         except KafkaError as error:
             raise TriggerLogUnavailable(f"reading {self._triggers} failed ({type(error).__name__})") from error
@@ -149,3 +155,8 @@ class KafkaTriggerLog:
                 del self._to_catch_up[partition]
         if not self._to_catch_up:
             self._consumer.resume(*self._consumer.paused())
+
+
+def _published_at(timestamp_ms: int) -> datetime | None:
+    """Kafka writes -1 where a record has no timestamp."""
+    return datetime.fromtimestamp(timestamp_ms / 1_000, UTC) if timestamp_ms >= 0 else None
