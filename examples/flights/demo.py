@@ -161,7 +161,10 @@ def _year(
 
 
 def _how_to_look(environment: Mapping[str, str]) -> str:
-    return " ".join(f"{name}={value}" for name, value in environment.items()) + " trueup status"
+    return (
+        " ".join(f"{name}={value}" for name, value in environment.items())
+        + f" {Path(sys.executable).with_name('trueup')} status"
+    )
 
 
 if __name__ == "__main__":

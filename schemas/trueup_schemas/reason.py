@@ -48,4 +48,4 @@ class Reason(StrEnum):
     # what was seen
     VERSION_DEPLOYED = "version_deployed"
     COMMAND_RECEIVED = "command_received"
-    SIGNAL_REPEATED = "signal_repeated"
+    SIGNALS_BEGAN_ANEW = "signals_began_anew"

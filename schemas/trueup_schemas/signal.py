@@ -1,6 +1,8 @@
 """Topic `signals`: what the monitor noticed. Internal, keyed by model_id, numbered per partition.
 
-A tagged union by `type`. `number` grows by one per partition of the monitor; a reader skips what it has seen.
+A tagged union by `type`. `number` grows by one per partition of the monitor; a reader skips what it has seen. Numbers
+are compared within a `series`: it grows where the monitor had to begin anew without its state and without the records
+from which it had begun before, and so counts from one again.
 Every signal says the event time (`at`) at which it was noticed, never the wall clock's.
 """
 
@@ -12,7 +14,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from trueup_schemas.deployment import Role
-from trueup_schemas.values import Id, Name, Seconds, Text
+from trueup_schemas.values import Id, Int64, Name, Seconds, Text
 
 
 class Rate(TypedDict):
@@ -52,6 +54,7 @@ class WindowClosed(TypedDict):
 
     type: Literal["window_closed"]
     number: int
+    series: NotRequired[Int64]
     at: Seconds
     model_id: Name
     model_version: Name
@@ -67,6 +70,7 @@ class ChangeDetected(TypedDict):
 
     type: Literal["change_detected"]
     number: int
+    series: NotRequired[Int64]
     at: Seconds
     model_id: Name
     model_version: Name
@@ -89,6 +93,7 @@ class VersionsCompared(TypedDict):
 
     type: Literal["versions_compared"]
     number: int
+    series: NotRequired[Int64]
     at: Seconds
     model_id: Name
     model_version: Name
@@ -106,6 +111,7 @@ class DataFault(TypedDict):
 
     type: Literal["data_fault"]
     number: int
+    series: NotRequired[Int64]
     at: Seconds
     model_id: Name
     model_version: Name
@@ -119,6 +125,7 @@ class Blind(TypedDict):
 
     type: Literal["blind"]
     number: int
+    series: NotRequired[Int64]
     at: Seconds
     model_id: Name
     missing: Literal["predictions", "feedback"]
@@ -131,6 +138,7 @@ class DeploymentSeen(TypedDict):
 
     type: Literal["deployment_seen"]
     number: int
+    series: NotRequired[Int64]
     at: Seconds
     model_id: Name
     model_version: Name

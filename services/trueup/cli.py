@@ -105,7 +105,7 @@ def up(config: Path | None, folder: Path) -> None:
         click.echo("")
         click.echo("In another terminal:")
         names = " ".join(f"{name}={shlex.quote(value)}" for name, value in running.environment.items())
-        click.echo(f"  {names} trueup status")
+        click.echo(f"  {names} {Path(sys.executable).with_name('trueup')} status")
         with contextlib.suppress(KeyboardInterrupt):
             while True:
                 running.supervise()
@@ -137,7 +137,7 @@ def status(config: Path | None, as_json: bool, watch: bool) -> None:
 
     from trueup.console.progress import Progress
     from trueup.console.status import read_status
-    from trueup.console.terminal import plain_lines, status_page
+    from trueup.console.terminal import NARROW, plain_lines, status_page
 
     screen = Console()
     with Progress(_settings(config)) as progress:
@@ -146,11 +146,11 @@ def status(config: Path | None, as_json: bool, watch: bool) -> None:
         elif not screen.is_terminal:
             click.echo("\n".join(plain_lines(read_status(progress))))
         elif not watch:
-            screen.print(status_page(read_status(progress)))
+            screen.print(status_page(read_status(progress), narrow=screen.width < NARROW))
         else:
             with Live(console=screen, screen=True) as live, contextlib.suppress(KeyboardInterrupt):
                 while True:
-                    live.update(status_page(read_status(progress)), refresh=True)
+                    live.update(status_page(read_status(progress), narrow=screen.width < NARROW), refresh=True)
                     time.sleep(REDRAW_SECONDS)
 
 

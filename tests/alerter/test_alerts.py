@@ -77,6 +77,22 @@ def test_a_repeated_signal_is_skipped_also_after_a_restart() -> None:
     assert harness.outputs == before
 
 
+def test_a_monitor_that_counts_from_one_again_is_heard_and_its_old_series_is_not() -> None:
+    #  series 7   1 2 3 ... lost          3 (a repeat)
+    #  series 9               1 2
+    harness = AlerterHarness()
+    harness.signal(*[window(number, 0.1, at=T0 + number * HOUR) | {"series": 7} for number in (1, 2, 3)])
+    harness.restart()
+    harness.signal(change(1, at=T0 + 5 * HOUR) | {"series": 9})
+    alert = harness.alert("performance_drop")
+    harness.restart()
+    harness.signal(change(4, at=T0 + 6 * HOUR, version="v2") | {"series": 7})
+
+    assert alert.started_at == T0 + 5 * HOUR
+    assert [each.model_version for each in harness.alerts()] == ["v1"]
+    assert ("signals_began_anew", "signals_began_anew") in harness.decisions()
+
+
 @pytest.mark.parametrize(
     ("means", "resolved_after_hours"),
     [

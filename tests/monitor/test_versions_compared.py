@@ -140,6 +140,7 @@ def test_a_deployment_is_passed_on_in_its_order() -> None:
         {
             "type": "deployment_seen",
             "number": 1,
+            "series": 1_704_067_205_000,
             "at": T0 + 5,
             "model_id": "m",
             "model_version": "v1",

@@ -30,7 +30,7 @@ def open_alert(
     """An alert about `signal`, before its first revision; its id follows from the signal's number in its partition."""
     model_id = signal["model_id"]
     return Alert(
-        alert_id=stable_id("alert", kind, model_id, partition, signal["number"]),
+        alert_id=stable_id("alert", kind, model_id, partition, signal.get("series", 0), signal["number"]),
         revision=0,
         model_id=model_id,
         model_version=signal.get("model_version", "*"),
@@ -73,7 +73,7 @@ def _changed(alert: Alert, at: float, evidence: Mapping[str, Any], **changes: An
 
 
 def _figures(signal: Mapping[str, Any]) -> dict[str, Any]:
-    left_out = {"type", "number", "model_id", "model_version", "pages", "training_data"}
+    left_out = {"type", "number", "series", "model_id", "model_version", "pages", "training_data"}
     return {name: value for name, value in signal.items() if name not in left_out}
 
 

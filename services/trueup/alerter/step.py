@@ -30,6 +30,8 @@ from trueup_schemas.reason import Reason
 #: Version of the form in which state is saved.
 FORM = 1
 PARTITION = "partition"
+#: Series of signals that have ended, of which one more signal is a repeat.
+SERIES_KEPT = 20
 MODEL = "model/"
 #: In place of a model, in the audit of what concerns all of them.
 FLEET = "*"
@@ -44,6 +46,8 @@ class AlerterStep:
         self._config = config
         self._models: dict[str, Model] = {}
         self._number = 0
+        self._series = 0
+        self._ended_series: list[int] = []
         self._event_time: float | None = None
         #: The latest tick: deadlines count from it where old data is read in.
         self._now = 0.0
@@ -98,6 +102,8 @@ class AlerterStep:
             effects.views[MODEL + model_id] = orjson.dumps(model.view())
         partition = {
             "number": self._number,
+            "series": self._series,
+            "ended_series": self._ended_series,
             "event_time": self._event_time,
             "now": self._now,
             "audited": self._outputs.audited,
@@ -108,11 +114,30 @@ class AlerterStep:
 
     # -- signals ----------------------------------------------------------------------------------------------------
 
+    def _new(self, signal: SignalData) -> bool:
+        """Whether it was not seen before: the monitor publishes an outbox twice where it was killed in between.
+
+        A monitor that lost its state counts from one again, in another series; what still comes of a series that has
+        ended is a repeat.
+        """
+        series = signal.get("series", 0)
+        if series != self._series:
+            if series in self._ended_series:
+                return False
+            if self._number:
+                self._ended_series = [*self._ended_series, self._series][-SERIES_KEPT:]
+                what, why = "signals_began_anew", Reason.SIGNALS_BEGAN_ANEW
+                self._outputs.audit(signal["model_id"], signal["at"], what, why, None, {"after": self._number})
+            self._series, self._number = series, 0
+        if signal["number"] <= self._number:
+            return False
+        self._number = signal["number"]
+        return True
+
     def _signal(self, arrival: Arrival) -> None:
         signal = arrival.event
-        if signal["number"] <= self._number:
-            return  # a repeat: the monitor published its outbox twice
-        self._number = signal["number"]
+        if not self._new(signal):
+            return
         self._event_time = max(self._event_time or 0.0, signal["at"])
         handle = self._signals.get(signal["type"])
         if handle is not None:
@@ -281,6 +306,7 @@ def restore(partition: int, saved: Mapping[str, bytes], *, config: AlerterConfig
         _, data = snapshots.unpack(raw, known=[FORM], what=name)
         if name == PARTITION:
             step._number, step._event_time = data["number"], data["event_time"]
+            step._series, step._ended_series = data["series"], list(data["ended_series"])
             step._now, step._outputs.audited = data["now"], data["audited"]
         else:
             model_id = name.removeprefix(MODEL)

@@ -52,7 +52,12 @@ class TriggerBook:
             self._note(model, at, "trigger_withheld", Reason.NOTHING_LABELLED, alert_id, action=action)
             return
         trigger = trigger_life.make_trigger(
-            action, model.model_id, request, alert_id=alert_id, at=at, about=signal["number"]
+            action,
+            model.model_id,
+            request,
+            alert_id=alert_id,
+            at=at,
+            about=f"{signal.get('series', 0)}/{signal['number']}",
         )
         reason = self._ask(action, model, trigger, at=at, now=now, retraining_helps=retraining_helps)
         model.wishes.pop(action, None)

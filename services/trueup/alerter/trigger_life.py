@@ -125,7 +125,7 @@ def judge(state: TriggerState | None, word: str) -> Reason:
 
 
 def make_trigger(
-    action: Action, model_id: str, request: Request, *, alert_id: str | None, at: float, about: int
+    action: Action, model_id: str, request: Request, *, alert_id: str | None, at: float, about: str
 ) -> Trigger:
     """The trigger for `request`; its id follows from the action and the number of the signal it is about."""
     return Trigger(

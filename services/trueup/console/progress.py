@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, cast
@@ -86,10 +86,31 @@ class Progress:
 
     def lag(self, worker: WorkerName, saved: Mapping[int, Saved]) -> dict[str, int]:
         """Topic -> records that the saved state of this worker does not hold yet."""
-        return {
-            topic: sum(max(0, end - saved[partition].offsets.get(topic, 0)) for partition, end in ends.items())
-            for topic, ends in self.ends(worker).items()
+        ends = self.ends(worker)
+        missing = {
+            (topic, partition): end - saved[partition].offsets.get(topic, 0)
+            for topic, by_partition in ends.items()
+            for partition, end in by_partition.items()
         }
+        behind = [place for place, records in missing.items() if records > 0]
+        oldest = self._oldest(behind)
+        lag = dict.fromkeys(ends, 0)
+        for topic, partition in behind:
+            # What is not in the topic any more is no work to be done.
+            lag[topic] += min(missing[topic, partition], ends[topic][partition] - oldest[topic, partition])
+        return lag
+
+    def _oldest(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """(topic, partition) -> the offset of the oldest record that is still there."""
+        prefix = self._settings.kafka.topic_prefix
+        parts = [TopicPartition(prefix + topic, partition) for topic, partition in places]
+        if not parts:
+            return {}
+        try:
+            found = cast(Mapping[TopicPartition, int], self._connected().beginning_offsets(parts))
+        except (KafkaError, OSError, ValueError) as error:
+            raise Unavailable(f"Kafka does not answer at {self._settings.kafka.bootstrap}: {error!r}") from error
+        return {(part.topic.removeprefix(prefix), part.partition): oldest for part, oldest in found.items()}
 
     def settled(self, *workers: WorkerName) -> bool:
         """Whether each worker in turn holds all of its input, and has published all that followed from it.

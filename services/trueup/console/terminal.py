@@ -6,7 +6,7 @@ Every text here is a `Text` of what `printable` made of it: rich reads a plain s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -18,6 +18,8 @@ from trueup.console.printable import printable, tab_separated
 BARS = "▁▂▃▄▅▆▇█"
 STATUS_STYLE = {"firing": "bold red", "acknowledged": "yellow", "resolved": "green"}
 DAYS_DRAWN = 24
+#: A terminal of fewer columns is narrow.
+NARROW = 120
 #: Versions of a model on the page: the one that serves, and the one before it.
 VERSIONS_SHOWN = 2
 
@@ -39,47 +41,59 @@ def sparkline(values: Sequence[float | None]) -> str:
     )
 
 
-def status_page(status: Mapping[str, Any]) -> RenderableType:
+def status_page(status: Mapping[str, Any], *, narrow: bool = False) -> RenderableType:
     """The whole page."""
     parts: list[RenderableType] = []
     alerts = [alert for alert in status["alerts"] if alert["status"] != "resolved"]
     if alerts:
         parts.append(_alerts(alerts))
-    parts.append(models_table(status["models"]) if status["models"] else Text("No model was seen yet.", style="dim"))
+    parts.append(
+        models_table(status["models"], narrow=narrow)
+        if status["models"]
+        else Text("No model was seen yet.", style="dim")
+    )
     if status["triggers"]:
         parts.append(_triggers(status["triggers"][-10:]))
     parts.append(_footer(status))
     return Group(*parts)
 
 
-def models_table(models: Iterable[Mapping[str, Any]]) -> Table:
-    """One row for each version that serves, and for the one before it."""
+def models_table(models: Iterable[Mapping[str, Any]], *, narrow: bool = False) -> Table:
+    """One row for each version that serves, and for the one before it; `narrow` leaves out what 80 columns lack."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("model", no_wrap=True, overflow="ellipsis")
-    for name in ("predictions", "truth known", "accuracy ± 95 %", "mean error"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("error, day by day", no_wrap=True)
-    table.add_column("detector", no_wrap=True)
+    for name, justify, least, most in _columns(narrow):
+        table.add_column(name, justify=justify, no_wrap=True, min_width=least, max_width=most, overflow="ellipsis")
     for model in models:
         for version in model["versions"][-VERSIONS_SHOWN:]:
-            table.add_row(*_version_row(model, version), style="dim" if version["role"] == "retired" else "")
+            row = _version_row(model, version, narrow=narrow)
+            table.add_row(*row, style="dim" if version["role"] == "retired" else "")
     return table
 
 
-def _version_row(model: Mapping[str, Any], version: Mapping[str, Any]) -> list[RenderableType]:
+def _columns(narrow: bool) -> list[tuple[str, Literal["left", "right"], int, int]]:
+    """Name, side, least and most width; an id may be long, and must not push the figures out of sight."""
+    columns: list[tuple[str, Literal["left", "right"], int, int]] = [("model", "left", 12, 20 if narrow else 36)]
+    columns += [("predictions", "right", 11, 14), ("truth", "right", 6, 6), ("accuracy ± 95 %", "right", 15, 15)]
+    columns.append(("mean error", "right", 10, 10))
+    if not narrow:
+        columns.append(("error, day by day", "left", DAYS_DRAWN, DAYS_DRAWN))
+    return [*columns, ("detector", "left", 9 if narrow else 22, 9 if narrow else 24)]
+
+
+def _version_row(model: Mapping[str, Any], version: Mapping[str, Any], *, narrow: bool) -> list[RenderableType]:
     rolling, coverage, error = version["rolling_accuracy"], version["label_coverage"], version["mean_error"]
     accuracy = "-"
     if rolling["accuracy"] is not None:
         accuracy = f"{rolling['accuracy']:.3f} ± {(rolling['high'] - rolling['low']) / 2:.3f}"
-    days = [day["mean_error"] for day in version["days"][-DAYS_DRAWN:]]
+    days = [] if narrow else [sparkline([day["mean_error"] for day in version["days"][-DAYS_DRAWN:]])]
     return _cells(
         " ".join(filter(None, (model["model_id"], version["model_version"], version["role"]))),
         f"{version['predictions']:,}",
         "-" if coverage is None else f"{coverage:.1%}",
         accuracy,
         "-" if error is None else f"{error:.3g}",
-        sparkline(days),
-        _detector(version["detector"]),
+        *days,
+        _detector(version["detector"], narrow=narrow),
     )
 
 
@@ -87,7 +101,9 @@ def _cells(*texts: str) -> list[RenderableType]:
     return [Text(printable(text)) for text in texts]
 
 
-def _detector(detector: Mapping[str, Any]) -> str:
+def _detector(detector: Mapping[str, Any], *, narrow: bool) -> str:
+    if narrow:
+        return f"{detector['evidence']:.0%} page" if detector["state"] == "watching" else "learning"
     if detector["state"] == "watching":
         return f"watching, {detector['evidence']:.0%} of a page"
     if detector["labels_needed"]:

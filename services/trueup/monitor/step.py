@@ -53,6 +53,8 @@ class MonitorStep:
         self._models: dict[str, Model] = {}
         self._waiting = Waiting()
         self._number = 0
+        #: The time of the first record that this state began with, in milliseconds: what its numbers count from.
+        self._series: int | None = None
         self._event_time: float | None = None
         #: The latest tick.
         self._now = 0.0
@@ -79,6 +81,8 @@ class MonitorStep:
 
     def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int]) -> None:
         handle = self._handlers[topic]
+        if self._series is None and arrivals:
+            self._series = int(arrivals[0].timestamp * 1000)
         for arrival in arrivals:
             handle(arrival)
         # Signals are made once the whole chunk is folded in: the offsets that an alarm names are then exact.
@@ -116,6 +120,7 @@ class MonitorStep:
             effects.views[name] = orjson.dumps(model_view(model), option=orjson.OPT_NON_STR_KEYS)
         partition = {
             "number": self._number,
+            "series": self._series,
             "event_time": self._event_time,
             "now": self._now,
             "models": list(self._models),
@@ -235,6 +240,7 @@ class MonitorStep:
     def _signal(self, signal: dict[str, Any], *, urgent: bool = False) -> None:
         self._number += 1
         signal["number"] = self._number
+        signal["series"] = self._series or 0
         self._urgent = self._urgent or urgent
         key = signal["model_id"].encode()
         self._outputs.append(Output("signals", key, orjson.dumps(signal), partition=self._partition))
@@ -254,6 +260,7 @@ def restore(saved: Mapping[str, bytes], *, place: Place, config: MonitorConfig) 
     for name in by_kind.get(sections.PARTITION, []):
         data = _read(saved, name)
         step._number, step._event_time, step._now = data["number"], data["event_time"], data["now"]
+        step._series = data["series"]
         for model_id in data["models"]:
             step._model(model_id)
     for name in by_kind.get(sections.MODEL, []):
