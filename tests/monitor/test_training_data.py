@@ -132,11 +132,11 @@ def test_hours_are_half_open_and_the_index_keeps_what_it_needs(hours: list[int],
             index = TrainingIndex(1.0)
             index.restore(kept)
         index.labelled(T0 + hour * HOUR, i, i)
-    at = max(at, max(hours) - 1)  # an alarm that lags further behind the latest truth has lost its oldest hours
+    at = max(at, max(hours) - 24 * 7)  # an alarm that lags further behind the latest truth has lost its oldest hours
 
     data = index.until(T0 + at * HOUR, 1.0, partition=0, positions={}, prefix="")
 
-    end = at if any(max(hours) - 26 < hour < at for hour in hours) else at + 1
+    end = at if any(at - 24 <= hour < at for hour in hours) else at + 1
     expected = [i for i, hour in enumerate(hours) if end - 24 <= hour < end]
     if not expected:
         assert data is None
@@ -144,4 +144,15 @@ def test_hours_are_half_open_and_the_index_keeps_what_it_needs(hours: list[int],
         assert data is not None
         assert data["labelled"] == len(expected)
         assert data["topics"]["predictions"]["0"] == [min(expected), 0]
-    assert len(index.snapshot()) <= 26
+    assert len(index.snapshot()) <= 24 * 8 + 2
+
+
+@pytest.mark.parametrize("days_after", [0, 1, 6], ids=lambda days: f"{days} days later in the chunk")
+def test_the_range_is_the_same_wherever_the_chunk_of_the_alarm_ends(days_after: int) -> None:
+    index = TrainingIndex(keep_days=2)
+    for hour in range(24 * (4 + days_after)):
+        index.labelled(T0 + hour * HOUR, hour, hour)
+    data = index.until(T0 + 4 * DAY - 1, 2, partition=0, positions={}, prefix="")
+
+    assert data is not None
+    assert (data["from_time"], data["to_time"], data["labelled"]) == (T0 + 2 * DAY - HOUR, T0 + 4 * DAY - HOUR, 48)

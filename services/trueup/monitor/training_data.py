@@ -8,6 +8,8 @@ from typing import Any
 from trueup.monitor.windows import DAY, HOUR
 
 PREDICTIONS, FEEDBACK = "predictions", "feedback"
+#: Days of label time that a chunk may go on after an alarm in it.
+SPARE_DAYS = 7
 
 
 class TrainingIndex:
@@ -16,7 +18,9 @@ class TrainingIndex:
     __slots__ = ("_hours", "_keep_hours")
 
     def __init__(self, keep_days: float) -> None:
-        self._keep_hours = int(keep_days * DAY // HOUR) + 2
+        # An alarm is answered once its chunk is folded in, when later hours have come already: those it reaches back to
+        # must still be there, wherever the chunk happens to end.
+        self._keep_hours = int((keep_days + SPARE_DAYS) * DAY // HOUR) + 2
         #: hour -> [labelled, first offset of their predictions, first offset of their feedback]
         self._hours: dict[int, list[int]] = {}
 
@@ -42,10 +46,10 @@ class TrainingIndex:
         A prediction belongs to the hour in which its truth was first observed. Where all of it lies within the hour
         that `at` is in, that hour is taken as far as it goes.
         """
-        end = int(at // HOUR)
-        if not any(hour < end for hour in self._hours):
+        end, span = int(at // HOUR), int(days * DAY // HOUR)
+        if not any(end - span <= hour < end for hour in self._hours):
             end += 1
-        start = end - int(days * DAY // HOUR)
+        start = end - span
         hours = [counts for hour, counts in self._hours.items() if start <= hour < end]
         if not hours:
             return None
