@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,16 @@ MODEL_KEYS = ("model_id", "predictions", "feedback", "joined", "correct", "pendi
 
 
 def write_report(
-    path: Path, status: Mapping[str, Any], served: Path, models_folder: Path, flights: pd.DataFrame, *, seconds: float
+    path: Path,
+    status: Mapping[str, Any],
+    served: Path,
+    models_folder: Path,
+    flights: pd.DataFrame,
+    *,
+    seconds: float,
+    last_day: date | None = None,
 ) -> None:
-    """Write the report of a finished year.
+    """Write the report of a finished year, or of its days up to `last_day`.
 
     `error_with` is Trueup's figure for `flight-time` over all versions that served; `error_without` is what its first
     version alone makes of the same flights.
@@ -29,7 +37,7 @@ def write_report(
     report = {
         "models": models,
         "error_with": with_trueup,
-        "error_without": recount(read_served(served), flights, first).error_without,
+        "error_without": recount(read_served(served), flights, first, last_day).error_without,
         "dead_letters": status["dead_letters"],
         "alerts": status["alerts"],
         "triggers": status["triggers"],
