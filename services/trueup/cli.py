@@ -8,7 +8,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -183,11 +182,10 @@ def topics() -> None:
 
 def _on_topics(config: Path | None, act: Callable[[Any, Any, Any], None]) -> None:
     from trueup.engine import topic_setup
+    from trueup.workers.setups import topic_specs
 
     settings = _settings(config)
-    kafka = settings.kafka
-    horizon = timedelta(days=settings.monitor.kept_days)
-    act(topic_setup, settings, topic_setup.wanted(kafka.topic_prefix, kafka.partitions, horizon))
+    act(topic_setup, settings, topic_specs(settings))
 
 
 @topics.command()

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +23,7 @@ from trueup.embedded.ports import is_free
 from trueup.embedded.server import Server
 from trueup.engine import topic_setup
 from trueup.settings import CONFIG_VARIABLE, Settings, config_file, read
-from trueup.workers.setups import WorkerName
+from trueup.workers.setups import WorkerName, topic_specs
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +40,7 @@ def create_topics(settings: Settings) -> None:
         Unavailable, InvalidSettings: no broker answers, or a topic is there with another number of partitions.
     """
     kafka = settings.kafka
-    horizon = timedelta(days=settings.monitor.kept_days)
-    specs = topic_setup.wanted(kafka.topic_prefix, kafka.partitions, horizon)
-    topic_setup.create(kafka.bootstrap, specs, replication=kafka.replication)
+    topic_setup.create(kafka.bootstrap, topic_specs(settings), replication=kafka.replication)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 
 import faust
 
@@ -11,7 +10,7 @@ from trueup.engine import topic_setup
 from trueup.errors import InvalidSettings
 from trueup.settings import Settings
 from trueup.workers.service import Service
-from trueup.workers.setups import INPUTS, WorkerName
+from trueup.workers.setups import INPUTS, WorkerName, topic_specs
 
 
 def run(worker: WorkerName, settings: Settings, *, log_level: str = "INFO") -> None:
@@ -31,9 +30,8 @@ def run(worker: WorkerName, settings: Settings, *, log_level: str = "INFO") -> N
 def _refuse_wrong_topics(worker: WorkerName, settings: Settings) -> None:
     """Without its topics a worker would wait in silence; with other partitions it would take models for misrouted."""
     kafka = settings.kafka
-    horizon = timedelta(days=settings.monitor.kept_days)
     needed = {kafka.topic_prefix + topic.name for topic in INPUTS[worker]}
-    specs = [spec for spec in topic_setup.wanted(kafka.topic_prefix, kafka.partitions, horizon) if spec.name in needed]
+    specs = [spec for spec in topic_specs(settings) if spec.name in needed]
     for difference in topic_setup.check(kafka.bootstrap, specs):
         if difference.what == "missing":
             raise InvalidSettings(f"{difference.sentence}; make it with `trueup topics create`")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from importlib.metadata import version
 from typing import Literal
 
 from trueup.alerter import step as alerter
+from trueup.engine import topic_setup
 from trueup.engine.journal import Build
 from trueup.engine.lane import Feed, LaneSetup
+from trueup.engine.topic_setup import TopicSpec
 from trueup.monitor import step as monitor
 from trueup.notifier import step as notifier
 from trueup.settings import Settings
@@ -25,6 +28,12 @@ INPUTS: Mapping[WorkerName, tuple[Topic, ...]] = {
     "alerter": (topics.SIGNALS, topics.TRIGGER_UPDATES, topics.COMMANDS),
     "notifier": (topics.ALERTS,),
 }
+
+
+def topic_specs(settings: Settings) -> list[TopicSpec]:
+    """Every topic as these settings want it: partitions, and how long its records are kept."""
+    kafka = settings.kafka
+    return topic_setup.wanted(kafka.topic_prefix, kafka.partitions, timedelta(days=settings.monitor.kept_days))
 
 
 def lane_setup(worker: WorkerName, settings: Settings) -> LaneSetup:
