@@ -27,7 +27,7 @@ from trueup.engine.journal import Build, Journal
 from trueup.engine.partitioner import partition_for
 from trueup.engine.records import Chunk, Record
 from trueup.errors import StaleWriter, Unavailable
-from trueup.step import Arrival, Effects, Output, RestoreStep, Step
+from trueup.step import NOTHING_FOUND, Arrival, Effects, Output, RestoreStep, Step
 from trueup_schemas import dead_letter
 from trueup_schemas.codec import Decoded
 from trueup_schemas.dead_letter import DeadLetterReason, Fault
@@ -236,11 +236,11 @@ class Lane:
         if item.chunk is None:
             self._last_tick = item.now
             if not item.dropped:
-                self._step.tick(item.now)
+                self._step.tick(item.now, NOTHING_FOUND)
             return
         self.offsets[item.topic] = item.chunk.next_offset
         if item.arrivals:
-            self._step.take(item.topic, item.arrivals, dict(self.offsets))
+            self._step.take(item.topic, item.arrivals, dict(self.offsets), NOTHING_FOUND)
 
     def _due_by_stream(self) -> float | None:
         """The time to tell the step, where the data drives the clock and has moved it far enough."""
