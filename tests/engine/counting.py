@@ -66,7 +66,7 @@ class Counting:
     def outdated(self) -> Mapping[int, int]:
         return {}
 
-    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int], found: Found) -> None:
+    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int], found: Found) -> None:  # noqa: ARG002
         assert arrivals, "a step is never called for nothing"
         kinds = {arrival.event["prediction_id"].split("-")[0] for arrival in arrivals}
         if {"left", "right"} <= kinds:
@@ -99,7 +99,7 @@ class Counting:
         value = str(count).encode() if count else None
         self._effects.sections[name] = self._effects.views[name] = value
 
-    def tick(self, now: float, found: Found) -> None:
+    def tick(self, now: float, found: Found) -> None:  # noqa: ARG002
         self._ticks += 1
         if self._bad_tick(now):
             raise Poisoned(f"tick {now}")

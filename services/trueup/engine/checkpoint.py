@@ -85,6 +85,13 @@ class Checkpoint(Protocol):
             Unavailable: no answer; they may have been cleared.
         """
 
+    async def begin_anew(self, partition: int, epoch: int, saves: int) -> None:
+        """Forget all that is saved, and go on counting from `saves`.
+
+        Raises:
+            StaleWriter, Unavailable: as for `save`.
+        """
+
     async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:
         """Delete entries whose day is outdated for their shelf (-1: any other), and say how many.
 

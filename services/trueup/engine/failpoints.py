@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "TRUEUP_FAILPOINTS"
 Action = Literal["kill", "stop", "fail", "on"]
+ACTIONS: dict[str, Action] = {action: action for action in get_args(Action)}
 
 #: What a place stands between, in the order of the loop.
 PLACES = (
@@ -67,12 +68,12 @@ class Failpoints:
             name, _, rest = part.partition("=")
             action, _, at = rest.partition("@")
             known = name in PLACES or (name in CONTROLS and action == "on")
-            if not known or action not in get_args(Action) or not (at or "1").isdigit():
+            if not known or action not in ACTIONS or not (at or "1").isdigit():
                 raise InvalidSettings(
                     f"{VARIABLE} has {part!r}: write name=action@number, with a name of {', '.join(PLACES + CONTROLS)} "
-                    f"and an action of {', '.join(get_args(Action))}"
+                    f"and an action of {', '.join(ACTIONS)}"
                 )
-            found[name] = _Set(action, int(at or 1))
+            found[name] = _Set(ACTIONS[action], int(at or 1))
         return cls(found)
 
     def hit(self, name: str) -> None:

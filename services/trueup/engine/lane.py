@@ -5,8 +5,8 @@
                                                 └ faults ────────────────────┴──> cut ──> Save (state + offsets + …)
 
 A lane does no input or output: what its step needs of the saved state is read by whoever drives it. When the step
-raises, `isolate` starts again from the saved sections and takes the same input without the event at fault, which becomes
-a dead letter.
+raises, `isolate` starts again from the saved sections and takes the same input without the event at fault, which
+becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -111,6 +111,9 @@ class Lane:
         self._waiting: dict[str, deque[Chunk]] = {topic: deque() for topic in setup.feeds}
         self._decoding = Decoding(partition, setup.partitions, setup.feeds)
         self.saves = claimed.saves
+        #: How far a predecessor had come whose state was lost: what is said up to there was said before.
+        self.quiet_until: Mapping[str, int] = {}
+        self._anew = self._quiet = False
         self._start(claimed)
 
     def _start(self, claimed: Claimed) -> None:
@@ -132,9 +135,9 @@ class Lane:
     def _refuse_other_partitions(self, saved: int | None) -> None:
         if saved is not None and saved != self.setup.partitions:
             raise InvalidSettings(
-                f"the saved state of the {self.setup.worker} is of topics with {saved} partitions, and kafka.partitions "
-                f"is {self.setup.partitions}: a model would be looked for where its state is not. Set kafka.partitions "
-                f"back to {saved}, or begin anew with another redis.key_prefix"
+                f"the saved state of the {self.setup.worker} is of topics with {saved} partitions, and "
+                f"kafka.partitions is {self.setup.partitions}: a model would be looked for where its state is not. "
+                f"Set kafka.partitions back to {saved}, or begin anew with another redis.key_prefix"
             )
 
     def _clear(self) -> None:
@@ -205,7 +208,7 @@ class Lane:
         return self._step.urgent
 
     def next(self) -> Taken | None:
-        """The waiting chunk with the earliest record timestamp, or its first part, to be given; None when none waits."""
+        """The waiting chunk with the earliest record timestamp, or its first part, to be given; None: none waits."""
         heads = [queue[0] for queue in self._waiting.values() if queue]
         if not heads:
             return None
@@ -233,6 +236,18 @@ class Lane:
         """The time to be given where the data drives the clock and has moved it far enough."""
         now = self._step.event_time if self.setup.clock == "stream" else None
         return None if now is None else self.tick(now)
+
+    def begin_anew(self, *, saves: int, quiet_until: Mapping[str, int]) -> None:
+        """From nothing, once more: the state was lost, and what lies in the topics is taken again.
+
+        `saves`: as many are named in the journal already. Up to `quiet_until` nothing is said again.
+        """
+        self.saves, self.quiet_until, self._anew = saves, quiet_until, True
+        self._start(Claimed(self.epoch, {}, {}, (), saves=saves))
+
+    def begin(self, entry: JournalEntry) -> None:
+        """What is taken next was taken before, and this is its entry in the journal."""
+        self._anew, self._quiet = entry.get("anew", False), entry.get("quiet", False)
 
     def skip(self, place: Place) -> None:
         """Leave out this event, of a chunk that is still to come: the step cannot take it."""
@@ -401,7 +416,8 @@ class Lane:
         sections[ENGINE] = snapshots.pack(ENGINE_VERSION, {**engine, "partitions": self.setup.partitions})
         views = dict(effects.views)
         views[ENGINE] = orjson.dumps({"offsets": self.offsets, **engine})
-        outputs = [self._note(noted), *letters, *effects.outputs]
+        said = [] if self._is_quiet() else [*letters, *effects.outputs]
+        outputs = [self._note(noted), *said]
         save = Save(
             epoch=self.epoch,
             base=self._base,
@@ -415,8 +431,16 @@ class Lane:
         )
         self._base = dict(save.offsets)
         self.saves += 1
+        self._anew = self._quiet = False
         self._clear()
         return save
+
+    def _is_quiet(self) -> bool:
+        until = self.quiet_until
+        self._quiet = self._quiet or (
+            bool(until) and all(at <= until.get(topic, 0) for topic, at in self.offsets.items())
+        )
+        return self._quiet
 
     def _note(self, noted: JournalEntry | None) -> Output:
         journal, build, epoch = self._journal(), self.setup.build, self.epoch
@@ -434,7 +458,7 @@ class Lane:
             raise
 
     def _journal(self) -> Journal:
-        journal = Journal()
+        journal = Journal(anew=self._anew, quiet=self._quiet)
         for topic, offset, index in self._skipped:
             journal.skip(topic, offset, index)
         for item in self._taken:

@@ -117,6 +117,10 @@ class MemoryCheckpoint:
         if journal_at is not None:
             stored.journal_at = journal_at
 
+    async def begin_anew(self, partition: int, epoch: int, saves: int) -> None:
+        self._check(partition, epoch)
+        self._stored[partition] = _Stored(epoch=epoch, saves=saves)
+
     async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:  # noqa: ARG002
         entries = self._check(partition, epoch).entries
         gone = [key for key, kept in entries.items() if is_outdated(kept, outdated)]

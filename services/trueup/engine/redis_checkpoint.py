@@ -35,10 +35,11 @@ _READ = """
 return {redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('LRANGE', KEYS[3], 0, -1)}
 """
 
-# The epoch is the time in milliseconds where that is later: no epoch comes twice, even where Redis is put back to a copy.
+# The epoch is the time in milliseconds where that is later: none comes twice, even where Redis is put back to a copy.
 _CLAIM = f"""
 local now = redis.call('TIME')
-local epoch = math.max((tonumber(redis.call('HGET', KEYS[1], 'epoch')) or 0) + 1, now[1] * 1000 + math.floor(now[2] / 1000))
+local next_one = (tonumber(redis.call('HGET', KEYS[1], 'epoch')) or 0) + 1
+local epoch = math.max(next_one, now[1] * 1000 + math.floor(now[2] / 1000))
 redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch))
 {_READ}
 """
@@ -68,9 +69,9 @@ for i = last + 1, #ARGV do asleep[i - last] = redis.call('HGET', KEYS[2], ARGV[i
 return {{entries, asleep}}
 """
 
-# KEYS: meta, state, asleep, views, outbox, the name that buckets begin with. ARGV: epoch, saves, then lists, each led by
-# its length: bases (topic, offset), offsets (topic, offset); for state, asleep and views what is set (field, value) and
-# what is gone; entries (key, value); outbox entries.
+# KEYS: meta, state, asleep, views, outbox, the name that buckets begin with. ARGV: epoch, saves, then lists, each led
+# by its length: bases (topic, offset), offsets (topic, offset); for state, asleep and views what is set (field, value)
+# and what is gone; entries (key, value); outbox entries.
 _WRITE = f"""
 {_BUCKET}
 from, to = list()
@@ -116,6 +117,14 @@ if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'journal', ARGV[3]) end
 return redis.call('LTRIM', KEYS[2], ARGV[2], -1)
 """
 
+# KEYS: meta, state, asleep, views, outbox, the name that buckets begin with. ARGV: epoch, saves.
+_BEGIN_ANEW = f"""
+{_FENCE}
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+for n = 0, {BUCKETS - 1} do redis.call('UNLINK', KEYS[6] .. n) end
+return redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'saves', ARGV[2])
+"""
+
 # KEYS: meta, then buckets. ARGV: epoch, the day for shelves that are not named, then shelf, day.
 _SWEEP = f"""
 {_FENCE}
@@ -153,6 +162,7 @@ class RedisCheckpoint:
         self._reread = client.register_script(_REREAD)
         self._find = client.register_script(_FIND)
         self._save = client.register_script(compare + _WRITE)
+        self._begin_anew = client.register_script(_BEGIN_ANEW)
         self._clear = client.register_script(_CLEAR)
         self._sweep = client.register_script(_SWEEP)
 
@@ -209,12 +219,16 @@ class RedisCheckpoint:
         """State first and offsets later, as one must not: a control for tests."""
         await self._write(partition, save, {})
         self._points.hit("save.before")
-        fields: dict[str | bytes, Any] = {f"at:{topic}": offset for topic, offset in save.offsets.items()}
-        await cast("Awaitable[int]", self._client.hset(self._keys(partition, "meta")[0], mapping=fields))
+        for topic, offset in save.offsets.items():
+            await self._client.hset(self._keys(partition, "meta")[0], f"at:{topic}", str(offset))
 
     async def clear_outbox(self, partition: int, epoch: int, count: int, *, journal_at: int | None = None) -> None:
         keys = self._keys(partition, "meta", "outbox")
         await self._run(self._clear, keys, [epoch, count, "" if journal_at is None else journal_at])
+
+    async def begin_anew(self, partition: int, epoch: int, saves: int) -> None:
+        keys = self._keys(partition, "meta", "state", "asleep", "views", "outbox", "e")
+        await self._run(self._begin_anew, keys, [epoch, saves])
 
     async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:
         first = turn * SWEPT_AT_ONCE

@@ -47,7 +47,7 @@ class NotifierStep:
 
     def take(
         self,
-        topic: str,
+        topic: str,  # noqa: ARG002
         arrivals: Sequence[Arrival],
         positions: Mapping[str, int],  # noqa: ARG002
         found: Found,  # noqa: ARG002
