@@ -147,8 +147,7 @@ class Runner:
 
     async def turn(self, *, settle: bool) -> None:
         """Without a task of its own: take one chunk, and save where it is due or `settle` says so."""
-        if not self._unpublished:
-            await self.take()
+        await self.take()
         if not self.is_dropped() and (settle or self._due()):
             await self.settle()
         if not self.is_dropped():
@@ -218,6 +217,8 @@ class Runner:
             if took:
                 await asyncio.sleep(0)
                 continue
+            if not self.has_work:
+                self.behind_since = None
             self._wake.clear()
             if not self.can_take:
                 await self._rest()
@@ -400,16 +401,16 @@ class Runner:
         outputs = [outbox.decode(entry) for entry in entries]
         try:
             offsets = await ports.publisher.publish(outputs)
+            ports.points.hit("publish.after")
+            journal_at = [at + 1 for at, output in zip(offsets, outputs, strict=True) if output.topic == JOURNAL]
+            await ports.checkpoint.clear_outbox(
+                lane.partition, lane.epoch, len(entries), journal_at=max(journal_at, default=None)
+            )
         except Unavailable as error:
             # It is saved, and this lane's alone: it waits, and the others go on.
             log.warning("partition %d: outputs wait to go out: %s", lane.partition, error)
             self._publish_at = time.monotonic() + ports.settings.publish_again_seconds
             return
-        ports.points.hit("publish.after")
-        journal_at = [at + 1 for at, output in zip(offsets, outputs, strict=True) if output.topic == JOURNAL]
-        await ports.checkpoint.clear_outbox(
-            lane.partition, lane.epoch, len(entries), journal_at=max(journal_at, default=None)
-        )
         ports.points.hit("clear.after")
         self._unpublished = []
         self.behind_since = time.monotonic() if lane.dirty else None
