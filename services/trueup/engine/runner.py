@@ -17,18 +17,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from trueup.engine import outbox
+import orjson
+
+from trueup.engine import failpoints, outbox
 from trueup.engine.checkpoint import Checkpoint, Save
 from trueup.engine.failpoints import Failpoints
 from trueup.engine.isolation import Taken
 from trueup.engine.lane import AsRead, Lane, NotRead, StepFailed
 from trueup.engine.publisher import JOURNAL, Publisher
 from trueup.errors import StaleWriter, Unavailable
-from trueup.step import NOTHING_FOUND, Found, Needs
+from trueup.step import NOTHING_FOUND, Found, Needs, Output
 
 log = logging.getLogger(__name__)
 
@@ -394,6 +397,8 @@ class Runner:
                 continue
             self._saved_at = time.monotonic()
             self._cost, self._worked = time.perf_counter() - started, 0.0
+            if self._ports.points.on(failpoints.RANDOM_IDS):
+                return replace(save, outbox=[outbox.encode(_with_random_id(outbox.decode(raw))) for raw in save.outbox])
             return save
 
     async def _publish(self) -> None:
@@ -426,3 +431,11 @@ class Runner:
         self._ports.counts.refused += isinstance(error, StaleWriter)
         self._end()
         self._lost(self)
+
+
+def _with_random_id(output: Output) -> Output:
+    """An alert or a trigger under an id that no replay gives again: a control for tests."""
+    if output.topic not in ("alerts", "triggers"):
+        return output
+    said = orjson.loads(output.value)
+    return replace(output, value=orjson.dumps({**said, f"{output.topic[:-1]}_id": str(uuid.uuid4())}))
