@@ -17,6 +17,7 @@ import struct
 from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
+import msgpack
 import redis.asyncio
 from redis.exceptions import RedisError, ResponseError
 
@@ -31,8 +32,11 @@ BUCKETS = 32_768
 #: Of which a sweep looks at so many.
 SWEPT_AT_ONCE = 64
 
+# What is many goes to and fro as one argument of msgpack, which both sides read in C: an argument each would cost more
+# than all the rest of a save.
 _READ = """
-return {redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('LRANGE', KEYS[3], 0, -1)}
+return {redis.call('HGETALL', KEYS[1]), cmsgpack.pack(redis.call('HGETALL', KEYS[2])),
+  cmsgpack.pack(redis.call('LRANGE', KEYS[3], 0, -1))}
 """
 
 # The epoch is the time in milliseconds where that is later: none comes twice, even where Redis is put back to a copy.
@@ -59,56 +63,46 @@ local function bucket(base, key)
 end
 """
 
-# KEYS: the name that buckets begin with, asleep. ARGV: how many entries, their keys, names of sleeping sections.
+# KEYS: the name that buckets begin with, asleep. ARGV: the keys of entries and the names of sleeping sections, packed.
 _FIND = f"""
 {_BUCKET}
 local entries, asleep = {{}}, {{}}
-local last = 1 + ARGV[1]
-for i = 2, last do entries[i - 1] = redis.call('HGET', bucket(KEYS[1], ARGV[i]), ARGV[i]) end
-for i = last + 1, #ARGV do asleep[i - last] = redis.call('HGET', KEYS[2], ARGV[i]) end
-return {{entries, asleep}}
+local wanted = cmsgpack.unpack(ARGV[1])
+for i, key in ipairs(wanted[1]) do entries[i] = redis.call('HGET', bucket(KEYS[1], key), key) end
+for i, name in ipairs(wanted[2]) do asleep[i] = redis.call('HGET', KEYS[2], name) end
+return cmsgpack.pack({{entries, asleep}})
 """
 
-# KEYS: meta, state, asleep, views, outbox, the name that buckets begin with. ARGV: epoch, saves, then lists, each led
-# by its length: bases (topic, offset), offsets (topic, offset); for state, asleep and views what is set (field, value)
-# and what is gone; entries (key, value); outbox entries.
+# KEYS: meta, state, asleep, views, outbox, the name that buckets begin with. ARGV: epoch, saves, and packed: bases
+# (topic, offset), offsets (topic, offset); for state, asleep and views what is set (field, value) and what is gone;
+# entries (key, value); outbox entries.
 _WRITE = f"""
 {_BUCKET}
-from, to = list()
-for i = from, to, 2 do redis.call('HSET', KEYS[1], 'at:' .. ARGV[i], ARGV[i + 1]) end
-for _, key in ipairs({{KEYS[2], KEYS[3], KEYS[4]}}) do
-  from, to = list()
-  for i = from, to, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
-  from, to = list()
-  for i = from, to do redis.call('HDEL', key, ARGV[i]) end
+for i = 1, #save[2], 2 do redis.call('HSET', KEYS[1], 'at:' .. save[2][i], save[2][i + 1]) end
+for k = 2, 4 do
+  local set, gone = save[2 * k - 1], save[2 * k]
+  for i = 1, #set, 2 do redis.call('HSET', KEYS[k], set[i], set[i + 1]) end
+  for i = 1, #gone do redis.call('HDEL', KEYS[k], gone[i]) end
 end
-from, to = list()
-for i = from, to, 2 do redis.call('HSET', bucket(KEYS[6], ARGV[i]), ARGV[i], ARGV[i + 1]) end
-from, to = list()
-for i = from, to do redis.call('RPUSH', KEYS[5], ARGV[i]) end
+local entries, outbox = save[9], save[10]
+for i = 1, #entries, 2 do redis.call('HSET', bucket(KEYS[6], entries[i]), entries[i], entries[i + 1]) end
+for i = 1, #outbox do redis.call('RPUSH', KEYS[5], outbox[i]) end
 return redis.call('HINCRBY', KEYS[1], 'saves', 1)
 """
 
-_LISTS = """
-local at = 3
-local function list()
-  local first, size = at + 1, tonumber(ARGV[at])
-  at = first + size
-  return first, at - 1
-end
-local from, to = list()
-"""
+_UNPACK = "local save = cmsgpack.unpack(ARGV[3])"
 
 _COMPARE = f"""
 {_FENCE}
 if (redis.call('HGET', KEYS[1], 'saves') or '0') ~= ARGV[2] then return redis.error_reply('STALE saves') end
-{_LISTS}
-for i = from, to, 2 do
-  if redis.call('HGET', KEYS[1], 'at:' .. ARGV[i]) ~= ARGV[i + 1] then return redis.error_reply('STALE offsets') end
+{_UNPACK}
+for i = 1, #save[1], 2 do
+  local held = redis.call('HGET', KEYS[1], 'at:' .. save[1][i])
+  if held ~= save[1][i + 1] then return redis.error_reply('STALE offsets') end
 end
 local topics = redis.call('HLEN', KEYS[1]) - 1 - redis.call('HEXISTS', KEYS[1], 'saves')
   - redis.call('HEXISTS', KEYS[1], 'journal')
-if topics ~= (to - from + 1) / 2 then return redis.error_reply('STALE offsets') end
+if topics ~= #save[1] / 2 then return redis.error_reply('STALE offsets') end
 """
 
 _CLEAR = f"""
@@ -140,7 +134,7 @@ end
 return gone
 """
 
-_PACK = struct.Struct(">IH").pack
+_HEAD = struct.Struct(">IH").pack
 
 
 class RedisCheckpoint:
@@ -157,7 +151,7 @@ class RedisCheckpoint:
         self._client = client
         self._name = f"{prefix}:{worker}"
         self._points = points or Failpoints()
-        compare = _LISTS if self._points.on(failpoints.NO_COMPARE) else _COMPARE
+        compare = _UNPACK if self._points.on(failpoints.NO_COMPARE) else _COMPARE
         self._claim = client.register_script(_CLAIM)
         self._reread = client.register_script(_REREAD)
         self._find = client.register_script(_FIND)
@@ -174,13 +168,13 @@ class RedisCheckpoint:
 
     async def _state(self, script: Any, partition: int, *args: int) -> Claimed:
         keys = self._keys(partition, "meta", "state", "outbox")
-        meta_pairs, state_pairs, entries = await self._run(script, keys, list(args))
+        meta_pairs, state, entries = await self._run(script, keys, list(args))
         fields = _pairs(meta_pairs)
         return Claimed(
             epoch=int(fields[b"epoch"]),
             offsets=_offsets(fields),
-            sections={name.decode(): value for name, value in _pairs(state_pairs).items()},
-            outbox=list(entries),
+            sections={name.decode(): value for name, value in _pairs(_unpack(state)).items()},
+            outbox=_unpack(entries),
             saves=int(fields.get(b"saves", 0)),
             journal_at=int(fields.get(b"journal", 0)),
         )
@@ -188,10 +182,10 @@ class RedisCheckpoint:
     async def read(self, partition: int, needs: Needs) -> Found:
         wanted, names = list(needs.entries), list(needs.asleep)
         keys = self._keys(partition, "e", "asleep")
-        entries, asleep = await self._run(self._find, keys, [len(wanted), *wanted, *names])
+        entries, asleep = _unpack(await self._run(self._find, keys, [_pack([wanted, names])]))
         return Found(
-            {key: value[6:] for key, value in zip(wanted, entries, strict=False) if value},
-            {name: value for name, value in zip(names, asleep, strict=False) if value},
+            {key: value[6:] for key, value in zip(wanted, entries, strict=True) if value},
+            {name: value for name, value in zip(names, asleep, strict=True) if value is not False},
         )
 
     async def save(self, partition: int, save: Save) -> None:
@@ -201,19 +195,23 @@ class RedisCheckpoint:
         await self._write(partition, save, save.offsets)
 
     async def _write(self, partition: int, save: Save, offsets: Mapping[str, int]) -> None:
-        args: list[Any] = [save.epoch, save.saves]
-        for part in (
-            [item for pair in save.base.items() for item in pair],
-            [item for pair in offsets.items() for item in pair],
-            *_split(save.sections),
-            *_split(save.asleep),
-            *_split(save.views),
-            [item for key, kept in save.entries.items() for item in (key, _PACK(kept.shelf, kept.day) + kept.value)],
-            save.outbox,
-        ):
-            args.append(len(part))
-            args.extend(part)
-        await self._run(self._save, self._keys(partition, "meta", "state", "asleep", "views", "outbox", "e"), args)
+        packed = _pack(
+            [
+                [item for topic, offset in save.base.items() for item in (topic, str(offset))],
+                [item for topic, offset in offsets.items() for item in (topic, str(offset))],
+                *_split(save.sections),
+                *_split(save.asleep),
+                *_split(save.views),
+                [
+                    item
+                    for key, kept in save.entries.items()
+                    for item in (key, _HEAD(kept.shelf, kept.day) + kept.value)
+                ],
+                list(save.outbox),
+            ]
+        )
+        keys = self._keys(partition, "meta", "state", "asleep", "views", "outbox", "e")
+        await self._run(self._save, keys, [save.epoch, save.saves, packed])
 
     async def _save_apart(self, partition: int, save: Save) -> None:
         """State first and offsets later, as one must not: a control for tests."""
@@ -282,3 +280,13 @@ def _split(fields: Mapping[str, bytes | None]) -> tuple[list[str | bytes], list[
         else:
             kept.extend((name, value))
     return kept, gone
+
+
+def _pack(value: Any) -> bytes:
+    """As Redis' cmsgpack reads it, which knows no difference between text and bytes."""
+    packed: bytes = msgpack.packb(value, use_bin_type=False)
+    return packed
+
+
+def _unpack(raw: bytes) -> Any:
+    return msgpack.unpackb(raw, raw=True, strict_map_key=False)
