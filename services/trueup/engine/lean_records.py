@@ -18,6 +18,8 @@ from trueup.engine.records import Record
 class LeanRecords(fetcher.PartitionRecords):  # type: ignore[misc]
     """The records of one partition in a fetched response, as `Record`."""
 
+    next_fetch_offset: int
+
     def __iter__(self) -> Iterator[Record]:
         records: Iterator[Record] = self._records_iterator
         return records
