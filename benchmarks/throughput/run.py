@@ -1,0 +1,209 @@
+"""Who runs when, on which load, whether each counted right, and the table."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load import Filled, Load, fill
+from benchmarks.table import json_line, table
+from benchmarks.throughput import worker
+from benchmarks.throughput.contender import Result, Task
+from benchmarks.worker import BenchmarkFailed
+from trueup.embedded import Addresses, Stack
+from trueup.settings import KafkaSettings, Settings
+from trueup.up import create_topics
+
+#: Shape -> events in a record.
+SHAPES: Mapping[str, int] = {"single": 1, "batched": 200}
+#: The three that are run in turn, so that a slow minute of the machine meets all of them.
+WORKER, LOOP, FLOOR = "trueup monitor", "plain loop", "in memory"
+#: A contender that has not ended by then has failed.
+CONTENDER_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is run."""
+
+    load: Load = Load()
+    rounds: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one contender."""
+
+    result: Result
+    #: Of the whole process, from its start to its end.
+    whole_seconds: float
+    whole_cpu_seconds: float
+
+
+@dataclass(slots=True)
+class Row:
+    """All runs of one contender on one load."""
+
+    name: str
+    filled: Filled
+    runs: list[Run] = field(default_factory=list)
+
+    def _median(self, of: Callable[[Run], float]) -> float:
+        return statistics.median(of(run) for run in self.runs)
+
+    @property
+    def events_per_second(self) -> float:
+        return self.filled.events / self._median(lambda run: run.result.seconds)
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of CPU for each event."""
+        return self._median(lambda run: run.result.cpu_seconds) / self.filled.events * 1e6
+
+    @property
+    def whole_seconds(self) -> float:
+        return self._median(lambda run: run.whole_seconds)
+
+    @property
+    def whole_cpu_seconds(self) -> float:
+        return self._median(lambda run: run.whole_cpu_seconds)
+
+
+Contend = Callable[[Addresses, Filled, str, Path], Run]
+
+
+def program(module: str) -> Contend:
+    """A contender that is a program of this folder."""
+
+    def contend(addresses: Addresses, filled: Filled, name: str, folder: Path) -> Run:
+        told = Task(addresses.kafka, filled.prefix, name, filled.events)
+        command = [sys.executable, "-m", f"benchmarks.throughput.{module}", json.dumps(vars_of(told))]
+        return _run(command, folder / f"{module}.log")
+
+    return contend
+
+
+def house(addresses: Addresses, filled: Filled, name: str, folder: Path) -> Run:
+    """The worker."""
+    return Run(*worker.consume(addresses, filled, name, folder))
+
+
+CONTENDERS: Mapping[str, Contend] = {
+    WORKER: house,
+    LOOP: program("plain_loop"),
+    FLOOR: program("in_memory"),
+}
+
+
+def vars_of(told: Task) -> dict[str, Any]:
+    return {name: getattr(told, name) for name in told.__dataclass_fields__}
+
+
+def _run(command: list[str], log: Path) -> Run:
+    began = time.perf_counter()
+    with log.open("ab") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise BenchmarkFailed(f"{' '.join(command)} ended with {process.returncode}:\n{log.read_text()[-4_000:]}")
+    said = json.loads(output.splitlines()[-1])
+    return Run(Result(**said), time.perf_counter() - began, used.ru_utime + used.ru_stime)
+
+
+def refuse_wrong_counts(name: str, result: Result, filled: Filled) -> None:
+    """A figure of who counted wrong is none.
+
+    Raises:
+        BenchmarkFailed: not every prediction met its feedback exactly once, or another number of answers is right.
+    """
+    for what in ("joined", "correct"):
+        counted, true = getattr(result, what), getattr(filled, what)
+        if counted != true:
+            raise BenchmarkFailed(f"{name} counted {counted:,} {what}, not {true:,}")
+
+
+def run(plan: Plan | None = None) -> None:
+    """Measure, print the table and one JSON line.
+
+    Raises:
+        BenchmarkFailed: a contender failed, or counted wrong.
+    """
+    plan = plan or Plan()
+    with tempfile.TemporaryDirectory() as name, Stack(Path(name), partitions=4) as stack:
+        rows = {shape: measure(plan, shape, stack.addresses, Path(name)) for shape in SHAPES}
+    print(shown(rows))
+    print(json_line(summary(rows)))
+
+
+def measure(plan: Plan, shape: str, addresses: Addresses, folder: Path) -> dict[str, Row]:
+    """All rows of one shape."""
+    filled = _filled(addresses, f"{shape}.", plan.load, SHAPES[shape])
+    rows = {name: Row(name, filled) for name in CONTENDERS}
+    for number in range(plan.rounds):
+        for name, contend in CONTENDERS.items():
+            _one(rows[name], contend, addresses, f"{shape}-{number}", folder)
+    return rows
+
+
+def _one(row: Row, contend: Contend, addresses: Addresses, run_name: str, folder: Path) -> None:
+    found = contend(addresses, row.filled, f"{row.name.replace(' ', '-')}-{run_name}", folder)
+    refuse_wrong_counts(row.name, found.result, row.filled)
+    row.runs.append(found)
+    print(f"{run_name}: {row.name} {row.filled.events / found.result.seconds:,.0f} events/s", flush=True)
+
+
+def _filled(addresses: Addresses, prefix: str, load: Load, per_record: int) -> Filled:
+    print(f"Writing {load.events:,} events, {per_record} a record", flush=True)
+    settings = Settings(kafka=KafkaSettings(bootstrap=addresses.kafka, topic_prefix=prefix))
+    create_topics(settings)
+    return fill(addresses.kafka, prefix, load, per_record=per_record)
+
+
+def shown(rows: Mapping[str, Mapping[str, Row]]) -> str:
+    """The table."""
+    head = ("contender", "events a record", "events", "runs", "events/s", "of loop", "of floor", "CPU µs/event", "whole s", "whole CPU s")
+    lines = []
+    for shape, by_name in rows.items():
+        loop, floor = by_name[LOOP].events_per_second, by_name[FLOOR].events_per_second
+        lines += [
+            (
+                row.name,
+                str(SHAPES[shape]),
+                f"{row.filled.events:,}",
+                str(len(row.runs)),
+                f"{row.events_per_second:,.0f}",
+                f"{row.events_per_second / loop:.2f}",
+                f"{row.events_per_second / floor:.2f}",
+                f"{row.cpu_us:.2f}",
+                f"{row.whole_seconds:.1f}",
+                f"{row.whole_cpu_seconds:.1f}",
+            )
+            for row in by_name.values()
+        ]
+    return table(head, lines)
+
+
+def summary(rows: Mapping[str, Mapping[str, Row]]) -> dict[str, Any]:
+    """The figures by name."""
+    found: dict[str, Any] = {"benchmark": "throughput"}
+    for shape, by_name in rows.items():
+        house_row, loop, floor = by_name[WORKER], by_name[LOOP], by_name[FLOOR]
+        found[f"ratio_{shape}"] = house_row.events_per_second / loop.events_per_second
+        found[f"cpu_ratio_{shape}"] = loop.cpu_us / house_row.cpu_us
+        found[f"share_of_floor_{shape}"] = house_row.events_per_second / floor.events_per_second
+        found[f"events_per_second_{shape}"] = {row.name: round(row.events_per_second) for row in by_name.values()}
+        found[f"cpu_us_per_event_{shape}"] = {row.name: row.cpu_us for row in by_name.values()}
+    return found
