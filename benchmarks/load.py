@@ -6,19 +6,15 @@
 A prediction has six features, a probability and a latency; its feedback follows `lag` predictions later. Event times
 lie in the past and move on evenly. Which answers are right is drawn, so that how many are right is known beforehand.
 
-`fill` writes a whole load into the topics at once, with the record timestamps of a steady producer; `python -m
-benchmarks.load` produces at a rate, in a process of its own.
+Pure: no Kafka. `benchmarks.produce` writes it there.
 """
 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
-
-from confluent_kafka import Producer
 
 from trueup_schemas import topics
 from trueup_schemas.codec import encode, encode_batch
@@ -38,6 +34,8 @@ class Load:
     lag: int = 2_000
     #: Event time between two predictions.
     seconds_apart: float = 0.1
+    #: Event time of the first prediction.
+    start: float = START
     error_rate: float = 0.1
     seed: int = 1
 
@@ -57,23 +55,12 @@ class Message:
     events: int
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What lies in the topics, and what whoever counts it has to come to."""
-
-    prefix: str
-    records: int
-    events: int
-    joined: int
-    correct: int
-
-
 def events(load: Load) -> Iterator[tuple[Topic, dict[str, Any]]]:
     """All events in the order of their time."""
     rng = random.Random(load.seed)
     owed: list[dict[str, Any]] = []
     for number in range(load.predictions + load.lag):
-        at = START + number * load.seconds_apart
+        at = load.start + number * load.seconds_apart
         if number < load.predictions:
             truth = rng.randrange(2)
             model = f"model-{rng.randrange(load.models)}"
@@ -137,47 +124,3 @@ def correct_answers(load: Load) -> int:
         else:
             correct += answers.pop(event["prediction_id"]) == event["actual"]
     return correct
-
-
-def producer(bootstrap: str) -> Producer:
-    """A producer as Trueup wants it: keys on the partitions on which the Java client would put them."""
-    return Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "partitioner": "murmur2_random",
-            "linger.ms": 20,
-            "queue.buffering.max.messages": 1_000_000,
-            "acks": "all",
-        }
-    )
-
-
-def fill(bootstrap: str, prefix: str, load: Load, *, per_record: int, events_per_second: float = 5_000.0) -> Filled:
-    """Write a load into `predictions` and `feedback` of a prefix.
-
-    The records' timestamps are those that a producer of `events_per_second` would have given them, ending now: so
-    prediction and feedback lie as far apart as they do in real traffic, however fast they are written here.
-    """
-    out = producer(bootstrap)
-    began = time.time() - load.events / events_per_second
-    sent = records = 0
-    for message in messages(events(load), per_record):
-        sent += message.events
-        records += 1
-        stamp = int((began + sent / events_per_second) * 1000)
-        out.produce(prefix + message.topic.name, message.value, message.key, timestamp=stamp)
-        if records % 1_000 == 0:
-            out.poll(0)
-    flush(out)
-    return Filled(prefix, records, sent, load.predictions, correct_answers(load))
-
-
-def flush(out: Producer) -> None:
-    """Return when all is safe with Kafka.
-
-    Raises:
-        RuntimeError: Kafka did not take all of it within a minute.
-    """
-    left = out.flush(60.0)
-    if left:
-        raise RuntimeError(f"Kafka did not take {left} records within a minute")

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.errors import BenchmarkFailed
 from trueup.console.progress import Progress
 from trueup.embedded import Addresses
 from trueup.embedded.ports import free_ports
@@ -21,10 +22,6 @@ from trueup.workers.setups import WorkerName
 
 #: A worker that does not get on for so long has failed.
 DEADLINE_SECONDS = 300.0
-
-
-class BenchmarkFailed(Exception):
-    """What was to be measured did not happen, or came to a wrong count: there is no figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,7 @@ class MeasuredWorker:
     @property
     def pid(self) -> int:
         """Of the worker itself, not of its watchdog."""
-        return self._python().pid
+        return int(self._python().pid)
 
     def usage(self) -> Usage:
         """What it has used so far."""

@@ -22,7 +22,9 @@ def consume(told: Task) -> Result:
 def read_all(told: Task) -> list[tuple[bool, bytes]]:
     """(whether it holds predictions, its value) of every record, by the records' timestamps."""
     consumer = Consumer({"bootstrap.servers": told.bootstrap, "group.id": told.group, "enable.auto.commit": False})
-    parts = [TopicPartition(name, part, 0) for name in (told.predictions, told.feedback) for part in range(told.partitions)]
+    parts = [
+        TopicPartition(name, part, 0) for name in (told.predictions, told.feedback) for part in range(told.partitions)
+    ]
     left = sum(consumer.get_watermark_offsets(part)[1] for part in parts)
     consumer.assign(parts)
     found: list[tuple[int, bool, bytes]] = []

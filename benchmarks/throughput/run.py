@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import statistics
@@ -15,13 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import Filled, Load, fill
+from benchmarks.errors import BenchmarkFailed
+from benchmarks.load import Load
+from benchmarks.produce import Filled, fill
 from benchmarks.table import json_line, table
-from benchmarks.throughput import worker
+from benchmarks.throughput import fleet, worker
 from benchmarks.throughput.contender import Result, Task
-from benchmarks.worker import BenchmarkFailed
+from benchmarks.throughput.fleet import Steady
+from benchmarks.worker import Installation
 from trueup.embedded import Addresses, Stack
-from trueup.settings import KafkaSettings, Settings
 from trueup.up import create_topics
 
 #: Shape -> events in a record.
@@ -36,8 +37,9 @@ CONTENDER_SECONDS = 600.0
 class Plan:
     """What is run."""
 
-    load: Load = Load()
+    load: Load = field(default_factory=Load)
     rounds: int = 5
+    steady: Steady = field(default_factory=Steady)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,11 @@ def run(plan: Plan | None = None) -> None:
     plan = plan or Plan()
     with tempfile.TemporaryDirectory() as name, Stack(Path(name), partitions=4) as stack:
         rows = {shape: measure(plan, shape, stack.addresses, Path(name)) for shape in SHAPES}
+        fleets = [fleet.measure(size, plan.steady, stack.addresses, Path(name)) for size in fleet.SIZES]
     print(shown(rows))
-    print(json_line(summary(rows)))
+    print()
+    print(fleet.shown(fleets))
+    print(json_line({**summary(rows), **fleet.summary(fleets)}))
 
 
 def measure(plan: Plan, shape: str, addresses: Addresses, folder: Path) -> dict[str, Row]:
@@ -167,14 +172,24 @@ def _one(row: Row, contend: Contend, addresses: Addresses, run_name: str, folder
 
 def _filled(addresses: Addresses, prefix: str, load: Load, per_record: int) -> Filled:
     print(f"Writing {load.events:,} events, {per_record} a record", flush=True)
-    settings = Settings(kafka=KafkaSettings(bootstrap=addresses.kafka, topic_prefix=prefix))
-    create_topics(settings)
+    create_topics(Installation(addresses, prefix, "fill").settings)
     return fill(addresses.kafka, prefix, load, per_record=per_record)
 
 
 def shown(rows: Mapping[str, Mapping[str, Row]]) -> str:
     """The table."""
-    head = ("contender", "events a record", "events", "runs", "events/s", "of loop", "of floor", "CPU µs/event", "whole s", "whole CPU s")
+    head = (
+        "contender",
+        "events a record",
+        "events",
+        "runs",
+        "events/s",
+        "of loop",
+        "of floor",
+        "CPU µs/event",
+        "whole s",
+        "whole CPU s",
+    )
     lines = []
     for shape, by_name in rows.items():
         loop, floor = by_name[LOOP].events_per_second, by_name[FLOOR].events_per_second

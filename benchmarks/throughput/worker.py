@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from benchmarks.load import Filled
+from benchmarks.produce import Filled
 from benchmarks.throughput.contender import Result
 from benchmarks.worker import Installation, holds_all, measured
 from trueup.console.progress import Progress
