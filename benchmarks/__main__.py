@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import step
+from benchmarks import latency, step
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.throughput import run as throughput
 
@@ -13,6 +13,7 @@ from benchmarks.throughput import run as throughput
 BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "step": step.run,
     "throughput": throughput.run,
+    "latency": latency.run,
 }
 
 

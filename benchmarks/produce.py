@@ -30,13 +30,13 @@ class Filled:
     correct: int
 
 
-def producer(bootstrap: str) -> Producer:
+def producer(bootstrap: str, *, linger_ms: int = 20) -> Producer:
     """A producer as Trueup wants it: keys on the partitions on which the Java client would put them."""
     return Producer(
         {
             "bootstrap.servers": bootstrap,
             "partitioner": "murmur2_random",
-            "linger.ms": 20,
+            "linger.ms": linger_ms,
             "queue.buffering.max.messages": 1_000_000,
             "acks": "all",
         }

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +84,12 @@ class Row:
 Contend = Callable[[Addresses, Filled, str, Path], Run]
 
 
-def program(module: str) -> Contend:
-    """A contender that is a program of this folder."""
+def program(module: str, python: str = sys.executable) -> Contend:
+    """A contender that is a program of this folder, run by this interpreter."""
 
     def contend(addresses: Addresses, filled: Filled, name: str, folder: Path) -> Run:
         told = Task(addresses.kafka, filled.prefix, name, filled.events)
-        command = [sys.executable, "-m", f"benchmarks.throughput.{module}", json.dumps(vars_of(told))]
+        command = [python, "-m", f"benchmarks.throughput.{module}", json.dumps(asdict(told))]
         return _run(command, folder / f"{module}.log")
 
     return contend
@@ -107,8 +107,34 @@ CONTENDERS: Mapping[str, Contend] = {
 }
 
 
-def vars_of(told: Task) -> dict[str, Any]:
-    return {name: getattr(told, name) for name in told.__dataclass_fields__}
+#: quixstreams has an environment of its own: it wants an older pydantic than ours.
+QUIXSTREAMS_PYTHON = str(Path(sys.executable).parent.parent / "quixstreams/bin/python")
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A contender that is run once, and on fewer events where it is slow: `share` of those of the others."""
+
+    name: str
+    package: str
+    contend: Contend
+    python: str = sys.executable
+    share: float = 1.0
+
+    @property
+    def there(self) -> bool:
+        """Whether its package is installed."""
+        if not Path(self.python).exists():
+            return False
+        find = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({self.package!r}) is None)"
+        return subprocess.run([self.python, "-c", find], check=False).returncode == 0
+
+
+EXTRAS = (
+    Extra("bytewax", "bytewax", program("bytewax_flow")),
+    Extra("quixstreams", "quixstreams", program("quixstreams_app", QUIXSTREAMS_PYTHON), QUIXSTREAMS_PYTHON, 0.5),
+    Extra("Faust with Tables", "faust", program("faust_tables"), share=0.05),
+)
 
 
 def _run(command: list[str], log: Path) -> Run:
@@ -160,7 +186,21 @@ def measure(plan: Plan, shape: str, addresses: Addresses, folder: Path) -> dict[
     for number in range(plan.rounds):
         for name, contend in CONTENDERS.items():
             _one(rows[name], contend, addresses, f"{shape}-{number}", folder)
+    for extra in EXTRAS:
+        if extra.there:
+            rows[extra.name] = _extra(extra, plan, shape, filled, addresses, folder)
     return rows
+
+
+def _extra(extra: Extra, plan: Plan, shape: str, filled: Filled, addresses: Addresses, folder: Path) -> Row:
+    """One run; on topics of its own where it is given less than the others."""
+    if extra.share < 1.0:
+        fewer = replace(plan.load, predictions=int(plan.load.predictions * extra.share))
+        prefix = f"{shape}-{extra.package}."
+        filled = _filled(addresses, prefix, fewer, SHAPES[shape])
+    row = Row(extra.name, filled)
+    _one(row, extra.contend, addresses, f"{shape}-once", folder)
+    return row
 
 
 def _one(row: Row, contend: Contend, addresses: Addresses, run_name: str, folder: Path) -> None:
@@ -208,7 +248,8 @@ def shown(rows: Mapping[str, Mapping[str, Row]]) -> str:
             )
             for row in by_name.values()
         ]
-    return table(head, lines)
+    missing = sorted({extra.name for extra in EXTRAS for by_name in rows.values() if extra.name not in by_name})
+    return table(head, lines) + "".join(f"\nnot measured, its package is missing: {name}" for name in missing)
 
 
 def summary(rows: Mapping[str, Mapping[str, Row]]) -> dict[str, Any]:
@@ -220,5 +261,6 @@ def summary(rows: Mapping[str, Mapping[str, Row]]) -> dict[str, Any]:
         found[f"cpu_ratio_{shape}"] = loop.cpu_us / house_row.cpu_us
         found[f"share_of_floor_{shape}"] = house_row.events_per_second / floor.events_per_second
         found[f"events_per_second_{shape}"] = {row.name: round(row.events_per_second) for row in by_name.values()}
+        found[f"not_measured_{shape}"] = [extra.name for extra in EXTRAS if extra.name not in by_name]
         found[f"cpu_us_per_event_{shape}"] = {row.name: row.cpu_us for row in by_name.values()}
     return found
