@@ -5,20 +5,30 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import step
+from benchmarks import latency, step
+from benchmarks.errors import BenchmarkFailed
+from benchmarks.throughput import run as throughput
 
 #: Name -> what runs it. To add one: a file, and a line here.
-BENCHMARKS: Mapping[str, Callable[[], None]] = {"step": step.run}
+BENCHMARKS: Mapping[str, Callable[[], None]] = {
+    "step": step.run,
+    "throughput": throughput.run,
+    "latency": latency.run,
+}
 
 
 def main(name: str) -> int:
-    """Run the benchmark of this name, or `all`; 2 where there is none."""
+    """Run the benchmark of this name, or `all`; 1 where one fails, 2 where there is none."""
     if name != "all" and name not in BENCHMARKS:
         print(f"there is no benchmark {name!r}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     for known, run in BENCHMARKS.items():
         if name in ("all", known):
-            run()
+            try:
+                run()
+            except BenchmarkFailed as error:
+                print(f"{known}: {error}", file=sys.stderr)
+                return 1
     return 0
 
 

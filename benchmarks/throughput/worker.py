@@ -1,0 +1,42 @@
+"""Contender of the house: a real `trueup monitor` process, its state saved in Redis, exactly once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import redis
+
+from benchmarks.produce import Filled
+from benchmarks.throughput.contender import Result
+from benchmarks.worker import Installation, holds_all, measured
+from trueup.console.progress import Progress
+from trueup.console.status import read_status
+from trueup.embedded import Addresses
+
+#: How the worker is set for this job; all that is not said here is as it comes.
+SETTINGS: Mapping[str, str] = {}
+
+
+def consume(addresses: Addresses, filled: Filled, name: str, folder: Path) -> tuple[Result, float, float]:
+    """Let a new worker take all there is: the result, and seconds and CPU seconds of the whole process.
+
+    The clock starts when the worker has read its first record, and stops when its saved state holds the last event.
+    """
+    where = Installation(addresses, filled.prefix, name, more=SETTINGS)
+    began = time.perf_counter()
+    with Progress(where.settings) as progress:
+        ends = progress.ends("monitor")
+        with measured("monitor", where, folder) as worker:
+            worker.wait_for_first_record()
+            first = worker.usage()
+            worker.wait("it had saved the last event", holds_all(progress, ends))
+            last = worker.usage()
+        whole = time.perf_counter() - began
+        models = read_status(progress)["models"]
+    with redis.Redis.from_url(addresses.redis) as client:
+        client.flushdb()
+    seconds, cpu = first.until(last)
+    joined, correct = (sum(model[what] for model in models) for what in ("joined", "correct"))
+    return Result(seconds, cpu, joined, correct), whole, last.cpu
