@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import latency, step
+from benchmarks import latency, pending, step
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.throughput import run as throughput
 
@@ -14,6 +14,7 @@ BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "step": step.run,
     "throughput": throughput.run,
     "latency": latency.run,
+    "pending": pending.run,
 }
 
 

@@ -9,7 +9,7 @@ from benchmarks.probes import ANSWERS, OBJECTIVE, Probe, percentile, settings
 
 from trueup.monitor import step as monitor
 from trueup.monitor.config import MonitorConfig
-from trueup.step import Arrival
+from trueup.step import NOTHING_FOUND, Arrival
 
 START = 1_760_000_000
 #: When the records came: label times after it would be taken for a wrong clock.
@@ -21,11 +21,16 @@ def paging_signals(probes: list[Probe]) -> list[tuple[int, bytes]]:
     config = MonitorConfig.model_validate(tomllib.loads(settings(probes))["monitor"])
     step = monitor.restore({}, place=monitor.Place(0, 4), config=config)
     for probe in probes:
-        step.take("predictions", [Arrival(at, 0, CAME, event) for at, event in enumerate(probe.predictions())], {})
+        step.take(
+            "predictions",
+            [Arrival(at, 0, CAME, event) for at, event in enumerate(probe.predictions())],
+            {},
+            NOTHING_FOUND,
+        )
     step.effects()
     found = []
     for at, event in enumerate(probes[-1].feedback()):
-        step.take("feedback", [Arrival(at, 0, CAME, event)], {})
+        step.take("feedback", [Arrival(at, 0, CAME, event)], {}, NOTHING_FOUND)
         found += [
             (at, output.value)
             for output in step.effects().outputs
