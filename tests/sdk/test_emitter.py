@@ -270,10 +270,11 @@ def test_a_signal_handler_may_emit_flush_and_close_in_the_middle_of_an_emit(
 
     def handle(signum: int, frame: object) -> None:  # noqa: ARG001
         nonlocal interrupted
-        interrupted += 1
-        emit(emitter, interrupted, model_id="from the handler")
+        interrupted = number = interrupted + 1  # The handler may be interrupted itself.
+        emit(emitter, number, model_id="from the handler")
         emitter.flush(0.001)
-        if interrupted == 50:
+        assert is_settled(emitter.counts)
+        if number == 50:
             emitter.close(5)
 
     before = signal.signal(signal.SIGVTALRM, handle)
@@ -288,7 +289,7 @@ def test_a_signal_handler_may_emit_flush_and_close_in_the_middle_of_an_emit(
     assert is_settled(counts)
     assert counts.pending == 0
     assert len(producer.events()) == counts.delivered
-    assert sum(event["model_id"] == "from the handler" for event in producer.events()) in (49, 50)
+    assert sum(event["model_id"] == "from the handler" for event in producer.events()) >= 49
 
 
 def test_a_forgotten_emitter_still_delivers_and_ends_its_thread(producer: FakeProducer, eventually: Eventually) -> None:
