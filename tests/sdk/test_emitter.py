@@ -1,17 +1,23 @@
 """The emitter with its real thread, on a producer that answers as it is told."""
 
+import asyncio
+import gc
 import json
 import logging
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from enum import IntEnum
+from itertools import count
 from typing import Any
 
+import numpy as np
 import pytest
 
-from trueup.sdk import Counts, Emitter, EmitterLimits
+from trueup.sdk import Counts, Emitter, EmitterLimits, outbox
 from trueup.sdk.kafka_port import Done, InvalidSecurity, NotNow
 
 Eventually = Callable[..., None]
@@ -125,19 +131,87 @@ class Hostile:
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError(name)
 
+    def _raise(self, *_: object) -> Any:
+        raise ZeroDivisionError
+
+    __str__ = __repr__ = __eq__ = __hash__ = __len__ = __bool__ = __iter__ = __float__ = __int__ = __format__ = _raise
+
+
+class Liar:
+    """Says that it is a text."""
+
+    __class__ = str  # type: ignore[assignment]
+
+
+class HostileText(str):
+    __str__ = __repr__ = __eq__ = __hash__ = __len__ = __bool__ = __iter__ = __format__ = Hostile._raise
+
+
+class HostileError(Exception):
+    __str__ = __repr__ = Hostile._raise
+
+
+class NamelessError(type):
+    __name__ = property(Hostile._raise)
+
+
+class Unspeakable(Exception, metaclass=NamelessError):
+    """Not even its class can be named."""
+
+
+class RaisesUnspeakable:
+    def __getattr__(self, name: str) -> Any:
+        raise Unspeakable
+
+
+class Odd(Mapping[Any, Any]):
+    """A mapping that has the items it is told to, and says that it has none."""
+
+    def __init__(self, items: Callable[[], Any]) -> None:
+        self._items = items
+
+    def items(self) -> Any:
+        return self._items()
+
+    def __getitem__(self, key: object) -> Any:
+        raise KeyError(key)
+
+    def __iter__(self) -> Any:
+        raise ZeroDivisionError
+
+    def __len__(self) -> int:
+        return 0
+
 
 BAD: list[Any] = [
     pytest.param({"prediction": math.nan}, id="NaN prediction"),
     pytest.param({"probability": math.inf}, id="infinite probability"),
+    pytest.param({"probability": {"yes": math.nan}}, id="NaN for a label"),
     pytest.param({"prediction": object()}, id="object"),
+    pytest.param({"prediction": 10**5_000}, id="number of 5,000 digits"),
+    pytest.param({"prediction": "\ud800"}, id="lone surrogate"),
+    pytest.param({"model_id": "\ud800"}, id="lone surrogate in the key"),
+    pytest.param({"features": {"\udfff": 1}}, id="lone surrogate in a name"),
     pytest.param({"prediction": None}, id="no prediction and no error"),
     pytest.param({"prediction_id": None}, id="no id"),
     pytest.param({"model_id": ""}, id="empty model"),
     pytest.param({"predicted_at": "yesterday"}, id="text for a time"),
     pytest.param({"features": 3}, id="number for features"),
     pytest.param({"features": Hostile()}, id="hostile features"),
+    pytest.param({"features": Odd(lambda: [(Hostile(), 1)])}, id="hostile name"),
+    pytest.param({"features": Odd(lambda: 3)}, id="mapping without items"),
+    pytest.param({"features": Odd(lambda: zip(count(), count(), strict=False))}, id="endless features"),
+    pytest.param({"features": dict.fromkeys(map(str, range(2_001)), 0)}, id="too many features"),
+    pytest.param({"segment": Odd(lambda: zip(count(), count(), strict=False))}, id="endless segment"),
+    pytest.param({"probability": Odd(lambda: zip(count(), count(), strict=False))}, id="endless labels"),
+    pytest.param({"segment": {"shop": Hostile()}}, id="hostile segment"),
+    pytest.param({"segment": {"shop": Liar()}}, id="object that lies about its class"),
     pytest.param({"latency_ms": Hostile()}, id="hostile number"),
+    pytest.param({"latency_ms": RaisesUnspeakable()}, id="error without a name"),
+    pytest.param({"model_version": Hostile()}, id="hostile id"),
+    pytest.param({"error": HostileError()}, id="hostile error"),
     pytest.param({"features": {"x": "y" * 300_000}}, id="too large"),
+    pytest.param({"features": {str(number): "y" * 1_000 for number in range(300)}}, id="too large in sum"),
 ]
 
 
@@ -150,6 +224,77 @@ def test_what_cannot_be_sent_is_counted_as_failed_and_never_raises(
     assert emitter.flush(5)
     assert emitter.counts == Counts(offered=2, delivered=1, failed=1)
     assert len(producer.events()) == 1
+
+
+def test_hostile_features_become_null_or_what_they_hold(emitter: Emitter, producer: FakeProducer) -> None:
+    recursive: list[Any] = []
+    recursive.append(recursive)
+    loop: dict[Any, Any] = {"n": 1}
+    loop["loop"] = loop
+    features: dict[Any, Any] = {
+        "hostile": Hostile(),
+        "liar": Liar(),
+        "text": HostileText("held"),
+        "recursive": recursive,
+        "number": IntEnum("Number", "ONE").ONE,  # type: ignore[attr-defined]
+        "numpy": np.float64(0.5),
+        "numpy int": np.int8(3),
+        "numpy bool": np.bool_(True),
+        "numpy nan": np.float32("nan"),
+        "array": np.zeros(2),
+        7: "int key",
+        None: "none key",
+        (1, 2): "tuple key",
+    }
+    emit(emitter, features=features, prediction=HostileText("spam"))
+    emit(emitter, features=loop)
+    assert emitter.flush(5)
+    first, second = producer.events()
+    nothing = dict.fromkeys(["hostile", "liar", "recursive", "numpy nan", "array"])
+    assert first["features"] == nothing | {
+        "text": "held",
+        "number": 1,
+        "numpy": 0.5,
+        "numpy int": 3,
+        "numpy bool": True,
+        "7": "int key",
+        "None": "none key",
+        "(1, 2)": "tuple key",
+    }
+    assert first["prediction"] == "spam"
+    assert second["features"] == {"n": 1, "loop": None}
+
+
+def test_an_app_at_its_last_frame_is_not_told_either(emitter: Emitter) -> None:
+    """At every depth down to the recursion limit: where emit can be called at all, it raises nothing.
+
+    An error that was raised in a frame of the SDK shows it in its traceback; one raised on the way into the call is
+    the app's own.
+    """
+    emit(emitter)
+    raised_inside: list[str] = []
+    calls = 0
+
+    def recurse() -> None:
+        nonlocal calls
+        try:
+            emitter.emit_prediction(prediction_id="1", model_id="m", model_version="1", prediction=1)
+            calls += 1
+        except RecursionError as error:
+            trace = error.__traceback__
+            while trace is not None:
+                raised_inside.append(trace.tb_frame.f_code.co_filename)
+                trace = trace.tb_next
+        recurse()
+
+    with pytest.raises(RecursionError):
+        recurse()
+    assert calls > 100
+    assert not [file for file in raised_inside if file != __file__]
+    assert emitter.flush(5)
+    counts = emitter.counts
+    assert counts.offered == calls + 1
+    assert is_settled(counts)
 
 
 def test_feedback_without_a_truth_is_counted_as_failed(emitter: Emitter) -> None:
@@ -290,6 +435,103 @@ def test_a_signal_handler_may_emit_flush_and_close_in_the_middle_of_an_emit(
     assert counts.pending == 0
     assert len(producer.events()) == counts.delivered
     assert sum(event["model_id"] == "from the handler" for event in producer.events()) >= 49
+
+
+def test_finalizers_that_the_collector_runs_in_the_middle_of_an_emit_may_emit(
+    emitter: Emitter, producer: FakeProducer
+) -> None:
+    """The collector runs at nearly every container that is made, wherever that is: also under the queue's lock."""
+    finalized = 0
+
+    class Garbage:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            nonlocal finalized
+            finalized += 1
+            emit(emitter, finalized, model_id="from a finalizer")
+            assert is_settled(emitter.counts)
+
+    before = gc.get_threshold()
+    gc.set_threshold(1, 1, 1)
+    try:
+        for number in range(300):
+            Garbage()
+            emit(emitter, number)
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    assert finalized == 300
+    assert emitter.flush(5)
+    assert emitter.counts == Counts(offered=600, delivered=600)
+    assert sorted(e["prediction"] for e in producer.events() if e["model_id"] == "m") == list(range(300))
+
+
+def test_an_event_loop_goes_on_while_the_emitter_waits_for_kafka(producer: FakeProducer) -> None:
+    """connect: waits .................... until the loop has emitted everything, and run others in between."""
+    may_connect = threading.Event()
+
+    def connect() -> FakeProducer:
+        assert may_connect.wait(30)
+        return producer
+
+    async def serve(emitter: Emitter) -> int:
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(other())
+        for number in range(1_000):
+            emit(emitter, number)
+            await asyncio.sleep(0)
+        assert emitter.counts == Counts(offered=1_000, pending=1_000)
+        may_connect.set()
+        assert await asyncio.to_thread(emitter.flush, 10)
+        task.cancel()
+        return turns
+
+    with Emitter("unused", limits=PATIENT, connect=connect) as emitter:
+        assert asyncio.run(serve(emitter)) >= 1_000
+        assert emitter.counts == Counts(offered=1_000, delivered=1_000)
+
+
+def test_an_app_that_is_ahead_writes_the_json_itself_and_the_order_stays(
+    producer: FakeProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BEHIND_EVENTS", 3)
+    lingering = EmitterLimits(linger=timedelta(seconds=30))
+    with Emitter("unused", limits=lingering, connect=lambda: producer) as emitter:
+        for number in range(10):
+            emit(emitter, number)
+        emit(emitter, prediction=math.nan)
+        assert emitter.counts == Counts(offered=11, failed=1, pending=10)  # Found by the call, not by the thread.
+        assert emitter.flush(5)
+    assert [event["prediction"] for event in producer.events()] == list(range(10))
+
+
+@pytest.mark.parametrize("features", [8, 100])
+def test_memory_is_bounded_while_kafka_is_away(producer: FakeProducer, features: int) -> None:
+    """Of 40 MB offered, the queue may hold 2 MB; what it takes in truth, the app's own lists aside, is near that."""
+    producer.mood = "not ready"
+    limits = EmitterLimits(max_pending_bytes=2_000_000, linger=timedelta())
+    values = {f"feature {number}": number / 7 for number in range(features)}
+    with Emitter("unused", limits=limits, connect=lambda: producer) as bounded:
+        emit(bounded)
+        tracemalloc.start()
+        try:
+            while bounded.counts.dropped < 20_000:
+                emit(bounded, features={name: value + 1 for name, value in values.items()})
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert 1_000_000 < held < 3_000_000
+        assert is_settled(bounded.counts)
+        assert bounded.close(0).pending == 0
 
 
 def test_a_forgotten_emitter_still_delivers_and_ends_its_thread(producer: FakeProducer, eventually: Eventually) -> None:
