@@ -37,9 +37,11 @@ class FakeProducer:
         self.mood = "acknowledge"
         self.sent: list[tuple[str, bytes, bytes]] = []
         self.silent: list[Done] = []
+        self.asked = 0
         self.closed = threading.Event()
 
     def send(self, topic: str, *, key: bytes, value: bytes, done: Done) -> None:
+        self.asked += 1
         if self.mood == "not ready":
             raise NotNow("the topic is not known")
         if self.mood == "raise":
@@ -556,6 +558,28 @@ def test_losses_are_logged_once_a_minute_without_payload_or_message(
     assert messages[0].startswith("1 events were lost since the last report (Kafka did not take a record of trueup.")
     assert messages[1].startswith("19 events were lost")
     assert not any("4111" in message or "secret" in message for message in messages)
+
+
+def test_an_event_that_only_the_thread_finds_invalid_is_logged_by_topic_and_reason(
+    emitter: Emitter, caplog: pytest.LogCaptureFixture, eventually: Eventually
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="trueup"):
+        emit(emitter, prediction=math.nan, features={"card": "4111"})
+        eventually(lambda: bool(caplog.records))
+    assert "an event of trueup.predictions is invalid: a number is NaN or infinite" in caplog.text
+    assert "4111" not in caplog.text
+
+
+def test_a_kafka_that_takes_a_moment_to_answer_is_not_complained_about(
+    emitter: Emitter, producer: FakeProducer, caplog: pytest.LogCaptureFixture, eventually: Eventually
+) -> None:
+    producer.mood = "not ready"
+    with caplog.at_level(logging.WARNING, logger="trueup"):
+        emit(emitter)
+        eventually(lambda: producer.asked > 1)
+        producer.mood = "acknowledge"
+        assert emitter.flush(5)
+    assert not caplog.records
 
 
 def test_settings_that_cannot_be_used_are_named_without_their_values(
