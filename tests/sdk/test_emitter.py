@@ -439,6 +439,31 @@ def test_a_signal_handler_may_emit_flush_and_close_in_the_middle_of_an_emit(
     assert sum(event["model_id"] == "from the handler" for event in producer.events()) >= 49
 
 
+def test_a_thread_that_started_though_its_start_was_interrupted_stays_the_only_one(
+    emitter: Emitter, producer: FakeProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[threading.Thread] = []
+
+    class Interrupted(threading.Thread):
+        def start(self) -> None:
+            started.append(self)
+            super().start()
+            if len(started) == 1:
+                raise RecursionError
+
+    monkeypatch.setattr(threading, "Thread", Interrupted)
+    emit(emitter, 0)
+    for number in range(1, 200):
+        emit(emitter, number)
+    assert emitter.flush(5)
+    assert emitter.counts == Counts(offered=200, delivered=200)
+    assert [event["prediction"] for event in producer.events()] == list(range(200))
+    first, second = started
+    second.join(5)
+    assert first.is_alive()
+    assert not second.is_alive()
+
+
 def test_finalizers_that_the_collector_runs_in_the_middle_of_an_emit_may_emit(
     emitter: Emitter, producer: FakeProducer
 ) -> None:

@@ -8,6 +8,7 @@ that went silent.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -83,7 +84,11 @@ def _breathe() -> bool:
 
 
 class Delivery:
-    """Empties an outbox into Kafka until the outbox is closed and empty. `run` is the thread's whole life."""
+    """Empties an outbox into Kafka until the outbox is closed and empty. `run` is the thread's whole life.
+
+    A second thread has nothing to do here. There is one where the app was interrupted between starting the first and
+    learning that it had started.
+    """
 
     def __init__(self, outbox: Outbox, connect: Callable[[], Producer], limits: EmitterLimits) -> None:
         self._outbox = outbox
@@ -97,8 +102,11 @@ class Delivery:
         self._not_before: dict[str, float] = {}
         self._in_flight: set[Batch] = set()
         self._last_word = 0.0
+        self._has_thread = threading.Lock()
 
     def run(self) -> None:
+        if not self._has_thread.acquire(blocking=False):
+            return
         while self._outbox.is_open or self._outbox.counts.pending:
             try:
                 self._round()
