@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import latency, pending, step
+from benchmarks import emitter, latency, pending, step
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.throughput import run as throughput
 
@@ -15,6 +15,7 @@ BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "throughput": throughput.run,
     "latency": latency.run,
     "pending": pending.run,
+    "emitter": emitter.run,
 }
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from sdk.fake_producer import PATIENT, FakeProducer
 from trueup.embedded import Stack
+from trueup.sdk import Emitter
 
 with warnings.catch_warnings():
     # kafka-python reads its schemas in a way that Python 3.11 deprecates. The emitter's thread imports it again.
@@ -101,6 +103,17 @@ def refused_sockets(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     with caplog.at_level(logging.CRITICAL, logger="kafka"):
         yield
         gc.collect()
+
+
+@pytest.fixture
+def producer() -> FakeProducer:
+    return FakeProducer()
+
+
+@pytest.fixture
+def emitter(producer: FakeProducer) -> Iterator[Emitter]:
+    with Emitter("unused", limits=PATIENT, connect=lambda: producer) as emitter:
+        yield emitter
 
 
 Eventually = Callable[..., None]

@@ -48,7 +48,7 @@ def test_batches_hold_every_event_once_in_the_order_of_its_topic_and_model(event
         found.setdefault((batch.topic, batch.key.decode()), []).extend(members)
     offered: dict[tuple[str, str], list[object]] = {}
     for each in events:
-        offered.setdefault((each.topic, each.model_id), []).append(json.loads(each.json))
+        offered.setdefault((each.topic, each.model_id), []).append(json.loads(each.body))
     assert found == offered
 
 

@@ -3,16 +3,17 @@
 import json
 import logging
 import math
-import signal
 import threading
-from collections.abc import Callable, Iterator
+import tracemalloc
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from trueup.sdk import Counts, Emitter, EmitterLimits
-from trueup.sdk.kafka_port import Done, InvalidSecurity, NotNow
+from sdk.fake_producer import PATIENT, FakeProducer, emit, is_settled
+from trueup.sdk import Counts, Emitter, EmitterLimits, outbox
+from trueup.sdk.kafka_port import InvalidSecurity
 
 Eventually = Callable[..., None]
 
@@ -21,58 +22,6 @@ QUICK = EmitterLimits(
     request_timeout=timedelta(milliseconds=20),
     delivery_timeout=timedelta(milliseconds=50),
 )
-PATIENT = EmitterLimits(linger=timedelta())
-
-
-class FakeProducer:
-    """Acknowledges; or refuses, is not ready, or keeps silent, as `mood` says. `sent` holds what it took."""
-
-    def __init__(self) -> None:
-        self.mood = "acknowledge"
-        self.sent: list[tuple[str, bytes, bytes]] = []
-        self.silent: list[Done] = []
-        self.closed = threading.Event()
-
-    def send(self, topic: str, *, key: bytes, value: bytes, done: Done) -> None:
-        if self.mood == "not ready":
-            raise NotNow("the topic is not known")
-        if self.mood == "raise":
-            raise ZeroDivisionError
-        self.sent.append((topic, key, value))
-        if self.mood == "keep silent":
-            self.silent.append(done)
-        else:
-            done(ConnectionError("secret") if self.mood == "refuse" else None)
-
-    def close(self, timeout_s: float) -> None:  # noqa: ARG002
-        self.closed.set()
-
-    def abandon(self) -> None: ...
-
-    def events(self) -> list[dict[str, Any]]:
-        """What it took, batches opened."""
-        values = [json.loads(value) for _, _, value in self.sent]
-        return [event for value in values for event in (value if isinstance(value, list) else [value])]
-
-
-@pytest.fixture
-def producer() -> FakeProducer:
-    return FakeProducer()
-
-
-@pytest.fixture
-def emitter(producer: FakeProducer) -> Iterator[Emitter]:
-    with Emitter("unused", limits=PATIENT, connect=lambda: producer) as emitter:
-        yield emitter
-
-
-def emit(emitter: Emitter, number: int = 0, **changes: Any) -> None:
-    usual = {"prediction_id": str(number), "model_id": "m", "model_version": "1", "prediction": number}
-    emitter.emit_prediction(**{**usual, **changes})
-
-
-def is_settled(counts: Counts) -> bool:
-    return counts.offered == counts.delivered + counts.dropped + counts.failed + counts.pending
 
 
 def test_events_reach_their_topics_keyed_by_model_without_the_fields_that_were_not_given(
@@ -117,39 +66,6 @@ def test_a_failed_call_needs_no_prediction(emitter: Emitter, producer: FakeProdu
     emit(emitter, prediction=None, error=ValueError("no such model"))
     assert emitter.flush(5)
     assert producer.events()[0]["error"] == "ValueError: no such model"
-
-
-class Hostile:
-    """Everything that can be asked of it raises."""
-
-    def __getattribute__(self, name: str) -> Any:
-        raise RuntimeError(name)
-
-
-BAD: list[Any] = [
-    pytest.param({"prediction": math.nan}, id="NaN prediction"),
-    pytest.param({"probability": math.inf}, id="infinite probability"),
-    pytest.param({"prediction": object()}, id="object"),
-    pytest.param({"prediction": None}, id="no prediction and no error"),
-    pytest.param({"prediction_id": None}, id="no id"),
-    pytest.param({"model_id": ""}, id="empty model"),
-    pytest.param({"predicted_at": "yesterday"}, id="text for a time"),
-    pytest.param({"features": 3}, id="number for features"),
-    pytest.param({"features": Hostile()}, id="hostile features"),
-    pytest.param({"latency_ms": Hostile()}, id="hostile number"),
-    pytest.param({"features": {"x": "y" * 300_000}}, id="too large"),
-]
-
-
-@pytest.mark.parametrize("changes", BAD)
-def test_what_cannot_be_sent_is_counted_as_failed_and_never_raises(
-    emitter: Emitter, producer: FakeProducer, changes: dict[str, Any]
-) -> None:
-    emit(emitter, **changes)
-    emit(emitter)
-    assert emitter.flush(5)
-    assert emitter.counts == Counts(offered=2, delivered=1, failed=1)
-    assert len(producer.events()) == 1
 
 
 def test_feedback_without_a_truth_is_counted_as_failed(emitter: Emitter) -> None:
@@ -245,50 +161,38 @@ def test_flush_tells_when_events_are_still_pending(emitter: Emitter, producer: F
     emitter.close(0)
 
 
-def test_many_threads_lose_nothing_and_each_keeps_its_order(emitter: Emitter, producer: FakeProducer) -> None:
-    def work(worker: int) -> None:
-        for number in range(500):
-            emit(emitter, number, model_id=f"m{worker}")
-            assert is_settled(emitter.counts)
-
-    workers = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
-    for thread in workers:
-        thread.start()
-    for thread in workers:
-        thread.join()
-    assert emitter.flush(5)
-    assert emitter.counts == Counts(offered=2_000, delivered=2_000)
-    for worker in range(4):
-        assert [e["prediction"] for e in producer.events() if e["model_id"] == f"m{worker}"] == list(range(500))
-
-
-def test_a_signal_handler_may_emit_flush_and_close_in_the_middle_of_an_emit(
-    emitter: Emitter, producer: FakeProducer
+def test_an_app_that_is_ahead_writes_the_json_itself_and_the_order_stays(
+    producer: FakeProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The handler interrupts the main thread wherever it is, also where it holds the queue's lock."""
-    interrupted = 0
+    monkeypatch.setattr(outbox, "BEHIND_EVENTS", 3)
+    lingering = EmitterLimits(linger=timedelta(seconds=30))
+    with Emitter("unused", limits=lingering, connect=lambda: producer) as emitter:
+        for number in range(10):
+            emit(emitter, number)
+        emit(emitter, prediction=math.nan)
+        assert emitter.counts == Counts(offered=11, failed=1, pending=10)  # Found by the call, not by the thread.
+        assert emitter.flush(5)
+    assert [event["prediction"] for event in producer.events()] == list(range(10))
 
-    def handle(signum: int, frame: object) -> None:  # noqa: ARG001
-        nonlocal interrupted
-        interrupted += 1
-        emit(emitter, interrupted, model_id="from the handler")
-        emitter.flush(0.001)
-        if interrupted == 50:
-            emitter.close(5)
 
-    before = signal.signal(signal.SIGVTALRM, handle)
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0.001, 0.001)
-    try:
-        while interrupted < 60:
-            emit(emitter)
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-    counts = emitter.counts
-    assert is_settled(counts)
-    assert counts.pending == 0
-    assert len(producer.events()) == counts.delivered
-    assert sum(event["model_id"] == "from the handler" for event in producer.events()) in (49, 50)
+@pytest.mark.parametrize("features", [8, 100])
+def test_memory_is_bounded_while_kafka_is_away(producer: FakeProducer, features: int) -> None:
+    """Of 40 MB offered, the queue may hold 2 MB; what it takes in truth, the app's own lists aside, is near that."""
+    producer.mood = "not ready"
+    limits = EmitterLimits(max_pending_bytes=2_000_000, linger=timedelta())
+    values = {f"feature {number}": number / 7 for number in range(features)}
+    with Emitter("unused", limits=limits, connect=lambda: producer) as bounded:
+        emit(bounded)
+        tracemalloc.start()
+        try:
+            while bounded.counts.dropped < 20_000:
+                emit(bounded, features={name: value + 1 for name, value in values.items()})
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert 1_000_000 < held < 3_000_000
+        assert is_settled(bounded.counts)
+        assert bounded.close(0).pending == 0
 
 
 def test_a_forgotten_emitter_still_delivers_and_ends_its_thread(producer: FakeProducer, eventually: Eventually) -> None:
@@ -313,6 +217,28 @@ def test_losses_are_logged_once_a_minute_without_payload_or_message(
     assert messages[0].startswith("1 events were lost since the last report (Kafka did not take a record of trueup.")
     assert messages[1].startswith("19 events were lost")
     assert not any("4111" in message or "secret" in message for message in messages)
+
+
+def test_an_event_that_only_the_thread_finds_invalid_is_logged_by_topic_and_reason(
+    emitter: Emitter, caplog: pytest.LogCaptureFixture, eventually: Eventually
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="trueup"):
+        emit(emitter, prediction=math.nan, features={"card": "4111"})
+        eventually(lambda: bool(caplog.records))
+    assert "an event of trueup.predictions is invalid: a number is NaN or infinite" in caplog.text
+    assert "4111" not in caplog.text
+
+
+def test_a_kafka_that_takes_a_moment_to_answer_is_not_complained_about(
+    emitter: Emitter, producer: FakeProducer, caplog: pytest.LogCaptureFixture, eventually: Eventually
+) -> None:
+    producer.mood = "not ready"
+    with caplog.at_level(logging.WARNING, logger="trueup"):
+        emit(emitter)
+        eventually(lambda: producer.asked > 1)
+        producer.mood = "acknowledge"
+        assert emitter.flush(5)
+    assert not caplog.records
 
 
 def test_settings_that_cannot_be_used_are_named_without_their_values(

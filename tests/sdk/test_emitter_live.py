@@ -116,6 +116,55 @@ def test_delivery_goes_on_after_kafka_was_killed_and_started_again(
         assert list(dict.fromkeys(arrived)) == list(range(300))
 
 
+@IGNORE_REFUSED_SOCKETS
+@pytest.mark.usefixtures("refused_sockets")
+def test_an_app_that_never_pauses_sees_a_true_balance_through_the_death_of_kafka(
+    tmp_path: Path, make_topics: Any, eventually: Eventually
+) -> None:
+    """calls: ......... killed, records on their way ........ restarted ........ close
+
+    Every call is compared with its own count. What was delivered lies in the topic; what was failed may.
+    """
+    with Stack(tmp_path) as stack:
+        topics = make_topics(stack.addresses.kafka)
+        topics.create("predictions")
+        patient = EmitterLimits(delivery_timeout=timedelta(seconds=90), linger=timedelta(milliseconds=5))
+        stop = threading.Event()
+        wrong: list[Counts] = []
+        calls = 0
+
+        def serve() -> None:
+            nonlocal calls
+            while not stop.wait(0.001):
+                emit(emitter, calls, f"m{calls % 3}")
+                calls += 1
+                counts = emitter.counts
+                if counts.offered != calls or not is_settled(counts) or counts.pending < 0:
+                    wrong.append(counts)
+
+        with Emitter(topics.servers, topic_prefix=topics.prefix, limits=patient) as emitter:
+            app = threading.Thread(target=serve)
+            app.start()
+            try:
+                eventually(lambda: emitter.counts.delivered > 200)
+                stack.kill_kafka()
+                away = emitter.counts
+                eventually(lambda: emitter.counts.pending > 500)
+                assert emitter.counts.delivered == away.delivered
+                stack.restart_kafka()
+                back = emitter.counts.offered
+                eventually(lambda: emitter.counts.delivered > back, within_s=60)
+            finally:
+                stop.set()
+                app.join()
+            counts = emitter.close(60)
+        assert not wrong
+        assert (counts.offered, counts.pending) == (calls, 0)
+        arrived = {event["prediction"] for event in topics.events("predictions")}
+        assert counts.delivered <= len(arrived) <= counts.delivered + counts.failed
+        assert arrived <= set(range(calls))
+
+
 FORKING = """
 import os, sys
 from trueup.sdk import Emitter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 import weakref
@@ -22,20 +23,23 @@ Time = datetime | float
 
 #: How long the exit of an interpreter may be held up for events that are still pending.
 EXIT_FLUSH_S = 2.0
+#: An event of this size is not queued before it is known to be one.
+LARGE_BYTES = 64 * 1024
 
 
 class Emitter:
     """Sends events to Kafka without ever being felt by the app.
 
-    The `emit_` methods serialise (so the arguments may change afterwards) and put into a bounded queue. They never
-    wait for Kafka, never raise, and take a few microseconds; what became of their events is told by `counts`. A
-    daemon thread delivers, started by the first event in each process. Any thread may call anything; after a fork
-    the child has a queue, a count and a thread of its own, and leaves the parent's events to the parent.
+    The `emit_` methods take a snapshot (so the arguments may change afterwards) and put it into a bounded queue. They
+    never wait for Kafka, never raise, and take a few microseconds; what became of their events is told by `counts`. A
+    daemon thread writes the JSON and delivers, started by the first event in each process; where it falls behind, the
+    calls write their JSON themselves. Any thread may call anything, also from a signal handler or a finalizer; after a
+    fork the child has a queue, a count and a thread of its own, and leaves the parent's events to the parent.
 
     Times are aware datetimes or seconds since 1970, and default to now. Events of one topic and model arrive in the
     order in which they were emitted; an event may arrive twice after a broken connection (Trueup counts it once).
     At the interpreter's exit what is pending is given two seconds; a process that leaves in another way (`os._exit`,
-    a child of `multiprocessing`) calls `flush` or `close` first.
+    `os.exec`, a child of `multiprocessing`) calls `flush` or `close` first.
 
     `security` is given to kafka-python as it is (`security_protocol`, `sasl_mechanism`, `ssl_cafile`, ...) and never
     logged. `compression` is `gzip`, or what kafka-python finds installed: `lz4`, `snappy`, `zstd`.
@@ -92,7 +96,7 @@ class Emitter:
         """One answer of a model. `prediction` may be None only where `error` says that the call failed.
 
         `probability` is that of the positive class, or one for each label. A feature that is NaN, infinite or
-        neither number, text nor bool is sent as null.
+        neither number, text nor bool is sent as null. There may be 2,000 features and 50 parts of a segment.
         """
         try:
             event: Fields = {
@@ -117,7 +121,10 @@ class Emitter:
                 raise InvalidEvent("prediction may be None only with an error")
             self._put(self._predictions, event)
         except Exception as problem:
-            self._refuse("a prediction", problem)
+            try:
+                self._refuse("a prediction", problem)
+            except Exception:
+                self._outbox.unheard += 1
 
     def emit_feedback(
         self,
@@ -146,7 +153,10 @@ class Emitter:
                 event["source"] = encoding.text("source", source)
             self._put(self._feedback, event)
         except Exception as problem:
-            self._refuse("a feedback", problem)
+            try:
+                self._refuse("a feedback", problem)
+            except Exception:
+                self._outbox.unheard += 1
 
     def emit_deployment(
         self,
@@ -175,7 +185,10 @@ class Emitter:
                 event["reference"] = encoding.text("reference", reference)
             self._put(self._deployments, event)
         except Exception as problem:
-            self._refuse("a deployment", problem)
+            try:
+                self._refuse("a deployment", problem)
+            except Exception:
+                self._outbox.unheard += 1
 
     @property
     def counts(self) -> Counts:
@@ -206,37 +219,50 @@ class Emitter:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        # Forgotten without `close`: the thread delivers what is pending and ends. Missing where __init__ raised.
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        # Forgotten without `close`: the thread delivers what is pending and ends. Missing where __init__ raised. An
+        # interpreter that is being taken apart has no such thread any more, and perhaps no lock that can be had.
         outbox = getattr(self, "_outbox", None)
-        if outbox is not None:
+        if outbox is not None and not is_finalizing():
             outbox.close()
 
     def _put(self, topic: str, event: Fields) -> None:
-        json = encoding.to_json(event)
-        if len(json) > self._limits.max_batch_bytes:
-            raise InvalidEvent(f"its {len(json):,} bytes are more than max_batch_bytes")
-        self._outbox.offer(Event(topic, event["model_id"], json))
+        """Queue an event, or drop it. The count comes last, here and in `_refuse`: what raises has counted nothing."""
         if self._thread is None:
             self._start()
+        outbox = self._outbox
+        if outbox.is_full:
+            return outbox.drop()  # Without the work for it: the app suffers least when Kafka is away.
+        body = encoding.snapshot(event)
+        is_snapshot = len(body) <= LARGE_BYTES and not outbox.is_behind
+        if not is_snapshot:
+            body = encoding.to_json(event, max_bytes=self._limits.max_batch_bytes)
+        return outbox.offer(Event(topic, event["model_id"], body, is_snapshot))
 
     def _refuse(self, what: str, problem: Exception) -> None:
-        """The promise of the `emit_` methods is kept here: whatever an argument did, the app does not notice."""
-        reason = str(problem) if isinstance(problem, InvalidEvent) else type(problem).__name__
-        self._outbox.refuse(f"{what} is invalid: {reason}")
+        """The promise of the `emit_` methods is kept here: whatever an argument did, the app does not notice.
+
+        Where even this fails (the app has recursed to the last frame, an error's class has no name, the interpreter is
+        being taken apart), they add to `unheard`, which takes no call.
+        """
         if self._thread is None:
             self._start()
+        self._outbox.refuse(encoding.complaint(what, problem))
 
     def _start(self) -> None:
-        """Start the thread that delivers, once. Where no thread can be had (at exit), the next event tries again."""
+        """Start the thread that delivers, once. Where no thread can be had, the next event tries again.
+
+        In an interpreter that is being taken apart a thread would be waited for that never comes up.
+        """
         with self._starting:
-            if self._thread is not None or not self._outbox.is_open:
+            if self._thread is not None or not self._outbox.is_open or sys.is_finalizing():
                 return
             thread = threading.Thread(target=self._delivery.run, name="trueup-emitter", daemon=True)
             self._thread = thread
             try:
                 thread.start()
-            except RuntimeError:
+            except Exception:
+                # No more threads, no memory, no frame: the event is queued, and counted once.
                 self._thread = None
 
     def _begin(self) -> None:
@@ -260,7 +286,7 @@ class Emitter:
 
 
 def _now() -> float:
-    return round(time.time(), 3)
+    return time.time_ns() // 1_000_000 / 1_000
 
 
 def _calling(emitter: Emitter, method: str) -> Callable[[], None]:

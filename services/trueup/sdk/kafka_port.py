@@ -17,6 +17,9 @@ from trueup.sdk.quiet_kafka import quieten
 #: The newest protocol spoken. Older brokers are found out on connecting; newer ones speak this one too.
 PROTOCOL_VERSION = (2, 8)
 
+#: How long `send` waits for the partitions of a topic. Meanwhile the thread that delivers does nothing else.
+PARTITIONS_WAIT_MS = 200
+
 Servers = str | Sequence[str]
 Done = Callable[[BaseException | None], None]
 
@@ -90,7 +93,7 @@ class KafkaPythonProducer:
             max_in_flight_requests_per_connection=1,
             request_timeout_ms=request_timeout_ms,
             delivery_timeout_ms=int(delivery_timeout.total_seconds() * 1_000),
-            max_block_ms=request_timeout_ms,
+            max_block_ms=min(PARTITIONS_WAIT_MS, request_timeout_ms),
             retry_backoff_ms=250,
             reconnect_backoff_max_ms=min(2_000, request_timeout_ms),
             compression_type=compression,
