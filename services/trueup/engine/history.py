@@ -18,6 +18,13 @@ class History(Protocol):
             Unavailable: no answer.
         """
 
+    async def end(self, topic: str, partition: int) -> int:
+        """The offset after the last record of a topic (without prefix).
+
+        Raises:
+            Unavailable: no answer.
+        """
+
     async def records(self, topic: str, partition: int, from_offset: int, to_offset: int) -> Chunk | None:
         """What is left of the records `[from_offset, to_offset)` of a topic (without prefix), None where nothing is.
 

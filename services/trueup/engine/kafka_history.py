@@ -55,6 +55,12 @@ class KafkaHistory:
         except (KafkaError, OSError) as error:
             raise Unavailable(f"the journal cannot be read from Kafka: {error!r}") from error
 
+    async def end(self, topic: str, partition: int) -> int:
+        try:
+            return await self._end(TopicPartition(self._prefix + topic, partition))
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"Kafka does not say where {topic} ends: {error!r}") from error
+
     async def records(self, topic: str, partition: int, from_offset: int, to_offset: int) -> Chunk | None:
         part, at = TopicPartition(self._prefix + topic, partition), from_offset
         found: list[Record] = []

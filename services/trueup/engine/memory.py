@@ -197,5 +197,9 @@ class MemoryHistory:
         for record in self._log.records.get(("journal", partition), [])[at:]:
             yield record.value or b""
 
+    async def end(self, topic: str, partition: int) -> int:
+        records = self._log.records.get((topic, partition))
+        return records[-1].offset + 1 if records else 0
+
     async def records(self, topic: str, partition: int, from_offset: int, to_offset: int) -> Chunk | None:
         return self._log.read(topic, partition, from_offset, most=to_offset - from_offset)

@@ -149,8 +149,17 @@ class Redo:
         async for entry in self._own(journal_at):
             known.add(entry)
         log.error("partition %d begins anew with the oldest records that are kept: %s", lane.partition, reason)
+        spoken = await self._spoken_about(known)
         await self._checkpoint.begin_anew(lane.partition, lane.epoch, known.saves)
-        lane.begin_anew(saves=known.saves, quiet_until=_furthest(lane.offsets, known.offsets))
+        lane.begin_anew(saves=known.saves, quiet_until=spoken)
+
+    async def _spoken_about(self, known: _Known) -> dict[str, int]:
+        """How far predecessors had come; nowhere, where the topics are not those that they read: they were made anew."""
+        spoken = _furthest(self._lane.offsets, known.offsets)
+        for topic, at in spoken.items():
+            if await self._history.end(topic, self._lane.partition) < at:
+                return {}
+        return spoken
 
 
 def _furthest(saved: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:
