@@ -154,7 +154,7 @@ class Redo:
         lane.begin_anew(saves=known.saves, quiet_until=spoken)
 
     async def _spoken_about(self, known: _Known) -> dict[str, int]:
-        """How far predecessors had come; nowhere, where the topics are not those that they read: they were made anew."""
+        """How far predecessors had come; nowhere, where the topics are not those that they read but made anew."""
         spoken = _furthest(self._lane.offsets, known.offsets)
         for topic, at in spoken.items():
             if await self._history.end(topic, self._lane.partition) < at:
