@@ -1,5 +1,7 @@
 """kafka-python says the same thing ten times a second while Kafka or a topic is missing. In the threads that Trueup
 started, each line of its code may warn once a minute; the app's own use of kafka-python is not touched.
+
+And it says too much: at DEBUG, passwords and tokens are in its log, as they are in aiokafka's.
 """
 
 from __future__ import annotations
@@ -28,8 +30,27 @@ class OncePerMinute(logging.Filter):
         return True
 
 
+class WithoutLogins(logging.Filter):
+    """Drops what would write a password or a token at DEBUG: what is sent for a login, and an admin's configuration."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno > logging.DEBUG:
+            return True
+        sent = record.args if isinstance(record.args, tuple) else ()
+        login = any(type(arg).__name__.startswith("Sasl") for arg in sent)
+        return not login and "with configuration" not in str(record.msg)
+
+
+def hide_logins() -> None:
+    """Put the filter on the loggers of kafka-python and aiokafka that write logins, once."""
+    for logger in map(logging.getLogger, ("kafka.net.connection", "kafka.admin.client", "aiokafka.conn")):
+        if not any(isinstance(existing, WithoutLogins) for existing in logger.filters):
+            logger.addFilter(WithoutLogins())
+
+
 def quieten() -> None:
     """Put the filter on kafka-python's loggers, once. To be called after kafka-python was imported."""
+    hide_logins()
     names = [name for name in logging.root.manager.loggerDict if name.startswith("kafka.")]
     for logger in map(logging.getLogger, names):
         if not any(isinstance(existing, OncePerMinute) for existing in logger.filters):

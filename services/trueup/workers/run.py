@@ -6,7 +6,10 @@ import logging
 
 import faust
 
+from trueup.connections import kafka_login, redis
+from trueup.connections.kafka_python import kafka_python_arguments
 from trueup.engine import topic_setup
+from trueup.engine.topic_setup import TopicSpec
 from trueup.errors import InvalidSettings
 from trueup.settings import Settings
 from trueup.workers.service import Service
@@ -17,9 +20,12 @@ def run(worker: WorkerName, settings: Settings, *, log_level: str = "INFO") -> N
     """Run a worker in this process; returns never: it ends the process with the worker's exit code.
 
     Raises:
-        InvalidSettings: a topic is not there, or has another number of partitions than the settings say.
+        InvalidSettings: Kafka or Redis does not let us in, a topic is not there, or has another number of partitions
+            than the settings say.
         Unavailable: no broker answers.
     """
+    kafka_login.refuse_bad_login(settings.kafka.bootstrap, settings.kafka.security)
+    redis.refuse_bad_login(settings.redis)
     _refuse_wrong_topics(worker, settings)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     service = Service(worker, settings)
@@ -31,8 +37,10 @@ def _refuse_wrong_topics(worker: WorkerName, settings: Settings) -> None:
     """Without its topics a worker would wait in silence; with other partitions it would take models for misrouted."""
     kafka = settings.kafka
     needed = {kafka.topic_prefix + topic.name for topic in INPUTS[worker]}
-    specs = [spec for spec in topic_specs(settings) if spec.name in needed]
-    for difference in topic_setup.check(kafka.bootstrap, specs):
+    # Without what else is to be set: to look at that takes a right that a worker has no other use for.
+    specs = [TopicSpec(spec.name, spec.partitions) for spec in topic_specs(settings) if spec.name in needed]
+    security = kafka_python_arguments(kafka.security)
+    for difference in topic_setup.check(kafka.bootstrap, specs, security=security):
         if difference.what == "missing":
             raise InvalidSettings(f"{difference.sentence}; make it with `trueup topics create`")
         if difference.what == "partitions":
