@@ -7,9 +7,11 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -53,6 +55,31 @@ def settings(secured: Secured, folder: Path, way: str, user: str = "admin", **ot
     return KafkaSecurity.model_validate({**given, **other})
 
 
+class Client(Protocol):
+    """A publisher, or a consumer of aiokafka's."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+AnyClient = TypeVar("AnyClient", bound=Client)
+
+
+@asynccontextmanager
+async def started(client: AnyClient) -> AsyncIterator[AnyClient]:
+    """Stopped in any case: aiokafka warns of one that could not be started, too."""
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.stop()
+
+
+def consumer_of(kafka: str, security: KafkaSecurity) -> Any:
+    return AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest", **aiokafka_arguments(security))
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_outputs_go_out_and_come_back_by_every_way_in(secured: Secured, tmp_path: Path, way: str) -> None:
     security = settings(secured, tmp_path, way)
@@ -63,21 +90,11 @@ def test_outputs_go_out_and_come_back_by_every_way_in(secured: Secured, tmp_path
     assert topic_setup.check(kafka, [spec], security=kafka_python_arguments(security)) == []
 
     async def there_and_back() -> list[bytes]:
-        publisher = KafkaPublisher(kafka, prefix=prefix, security=aiokafka_arguments(security))
-        await publisher.start()
-        try:
+        async with started(KafkaPublisher(kafka, prefix=prefix, security=aiokafka_arguments(security))) as publisher:
             await publisher.publish([Output("signals", b"m", way.encode(), (), partition=1)])
-        finally:
-            await publisher.stop()
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka, auto_offset_reset="earliest", **aiokafka_arguments(security)
-        )
-        await consumer.start()
-        try:
+        async with started(consumer_of(kafka, security)) as consumer:
             consumer.assign([TopicPartition(spec.name, 1)])
             return [(await asyncio.wait_for(consumer.getone(), 20)).value]
-        finally:
-            await consumer.stop()
 
     assert asyncio.run(there_and_back()) == [way.encode()]
 
@@ -185,14 +202,11 @@ def test_a_worker_s_consumer_and_publisher_go_on_with_newer_tokens(
 
     async def exchange() -> tuple[int, int]:
         kafka, sent, received = secured.kafka("SASL_SSL"), 0, 0
-        publisher = KafkaPublisher(kafka, prefix=prefix, security=aiokafka_arguments(security))
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka, auto_offset_reset="earliest", **aiokafka_arguments(security)
-        )
-        await publisher.start()
-        await consumer.start()
-        consumer.assign([TopicPartition(f"{prefix}signals", 0)])
-        try:
+        async with (
+            started(KafkaPublisher(kafka, prefix=prefix, security=aiokafka_arguments(security))) as publisher,
+            started(consumer_of(kafka, security)) as consumer,
+        ):
+            consumer.assign([TopicPartition(f"{prefix}signals", 0)])
             while tokens.asked < 12:
                 try:
                     await publisher.publish([Output("signals", b"m", b"%d" % sent, (), partition=0)])
@@ -203,9 +217,6 @@ def test_a_worker_s_consumer_and_publisher_go_on_with_newer_tokens(
             async with asyncio.timeout(20):
                 while received < sent:
                     received += sum(map(len, (await consumer.getmany(timeout_ms=200)).values()))
-        finally:
-            await publisher.stop()
-            await consumer.stop()
         return sent, received
 
     sent, received = asyncio.run(asyncio.wait_for(exchange(), 90))
