@@ -13,7 +13,7 @@ import pytest
 
 from sdk.fake_producer import PATIENT, FakeProducer, emit, is_settled
 from trueup.sdk import Counts, Emitter, EmitterLimits, outbox
-from trueup.sdk.kafka_port import InvalidSecurity
+from trueup.sdk.security import InvalidSecurity
 
 Eventually = Callable[..., None]
 

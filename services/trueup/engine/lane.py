@@ -137,7 +137,7 @@ class Lane:
             raise InvalidSettings(
                 f"the saved state of the {self.setup.worker} is of topics with {saved} partitions, and "
                 f"kafka.partitions is {self.setup.partitions}: a model would be looked for where its state is not. "
-                    f"Set kafka.partitions back to {saved}, or begin anew with another kafka.topic_prefix and "
+                f"Set kafka.partitions back to {saved}, or begin anew with another kafka.topic_prefix and "
                 "redis.key_prefix"
             )
 
