@@ -15,6 +15,7 @@ from trueup.errors import InvalidSettings
 from trueup.settings import Settings
 from trueup.workers.service import Service
 from trueup.workers.setups import INPUTS, OUTPUTS, WorkerName, topic_specs
+from trueup_schemas import topics
 
 
 def run(worker: WorkerName, settings: Settings, *, log_level: str = "INFO") -> None:
@@ -39,8 +40,10 @@ def _refuse_missing_rights(worker: WorkerName, settings: Settings) -> None:
     """Without a right a worker would fail somewhere inside, again and again."""
     kafka = settings.kafka
     rights: dict[str, Right] = {kafka.topic_prefix + topic.name: "read" for topic in INPUTS[worker]}
-    rights |= {kafka.topic_prefix + topic.name: "write" for topic in OUTPUTS[worker]}
+    rights[kafka.topic_prefix + topics.JOURNAL.name] = "read"
     refuse_missing_rights(kafka.bootstrap, kafka.security, rights, group=f"{kafka.group_prefix}-{worker}")
+    rights = {kafka.topic_prefix + topic.name: "write" for topic in OUTPUTS[worker]}
+    refuse_missing_rights(kafka.bootstrap, kafka.security, rights)
 
 
 def _refuse_wrong_topics(worker: WorkerName, settings: Settings) -> None:
