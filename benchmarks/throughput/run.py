@@ -148,8 +148,11 @@ def _run(command: list[str], log: Path) -> Run:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise BenchmarkFailed(f"{' '.join(command)} ended with {process.returncode}:\n{log.read_text()[-4_000:]}")
-    said = json.loads(output.splitlines()[-1])
-    return Run(Result(**said), time.perf_counter() - began, used.ru_utime + used.ru_stime)
+    # Faust puts signs for a terminal around it.
+    said = [line[line.index(b"{") :] for line in output.splitlines() if b"{" in line]
+    if not said:
+        raise BenchmarkFailed(f"{' '.join(command)} said nothing:\n{log.read_text()[-4_000:]}")
+    return Run(Result(**json.loads(said[-1])), time.perf_counter() - began, used.ru_utime + used.ru_stime)
 
 
 def run(plan: Plan | None = None) -> None:
