@@ -13,6 +13,7 @@ from trueup.engine import topic_setup
 from trueup.engine.topic_setup import TopicSpec
 from trueup.errors import InvalidSettings
 from trueup.settings import Settings
+from trueup.workers.garbage import calm_collector
 from trueup.workers.service import Service
 from trueup.workers.setups import INPUTS, OUTPUTS, WorkerName, topic_specs
 from trueup_schemas import topics
@@ -32,6 +33,7 @@ def run(worker: WorkerName, settings: Settings, *, log_level: str = "INFO") -> N
     _refuse_wrong_topics(worker, settings)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     service = Service(worker, settings)
+    calm_collector()
     runner = faust.Worker(service.app, loglevel=log_level, quiet=True, redirect_stdouts=False)
     runner.execute_from_commandline()
 
