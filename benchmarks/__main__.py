@@ -6,9 +6,10 @@ import sys
 from collections.abc import Callable, Mapping
 
 from benchmarks import step
+from benchmarks.faults import run as faults
 
 #: Name -> what runs it. To add one: a file, and a line here.
-BENCHMARKS: Mapping[str, Callable[[], None]] = {"step": step.run}
+BENCHMARKS: Mapping[str, Callable[[], None]] = {"step": step.run, "faults": faults.run}
 
 
 def main(name: str) -> int:

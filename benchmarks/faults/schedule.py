@@ -1,0 +1,75 @@
+"""The faults as data: what is done to whom, in which order. How it is done is in `actions`.
+
+Failpoints are written as the workers read them: the place, what happens there, and the how-manieth time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal[
+    "kill_workers",
+    "pause_worker",
+    "kill_kafka",
+    "kill_redis",
+    "redis_put_back",
+    "redis_emptied",
+    "redis_disk_full",
+    "rolling_restart",
+]
+
+#: Not a failpoint: the worker is struck from outside, after a while that the seed decides.
+AT_RANDOM = "at random"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault, or several at the same time. `at`: worker -> where it is struck."""
+
+    kind: Kind
+    at: Mapping[str, str] = field(default_factory=dict)
+
+
+#: Where a worker is killed: between process and save, save and publish, publish and clear, clear and commit, and while
+#: it restores. Two of one group are never down at once but in the last round, which takes all three.
+KILLS: tuple[Fault, ...] = (
+    Fault("kill_workers", {"a": "take.after=kill@40", "alerter": "save.before=kill@2"}),
+    Fault("kill_workers", {"b": "save.before=kill@10", "alerter": "save.after=kill@2"}),
+    Fault("kill_workers", {"a": "save.after=kill@10", "alerter": "publish.after=kill@2"}),
+    Fault("kill_workers", {"b": "publish.after=kill@10", "alerter": "claim.after=kill"}),
+    Fault("kill_workers", {"a": "clear.after=kill@10", "alerter": AT_RANDOM}),
+    Fault("kill_workers", {"b": "claim.after=kill", "alerter": "take.after=kill@2"}),
+    Fault("kill_workers", {"a": AT_RANDOM, "b": AT_RANDOM, "alerter": AT_RANDOM}),
+)
+#: Past the session timeout, with a save at hand, with one written and not published, and with input taken.
+PAUSES: tuple[Fault, ...] = (
+    Fault("pause_worker", {"a": "save.before=stop@10"}),
+    Fault("pause_worker", {"b": "save.after=stop@10"}),
+    Fault("pause_worker", {"a": "take.after=stop@40"}),
+)
+SERVERS: tuple[Fault, ...] = (
+    Fault("kill_kafka"),
+    Fault("kill_redis"),
+    Fault("redis_put_back", {"a": "redo.after=kill"}),
+    Fault("redis_emptied"),
+    Fault("redis_disk_full"),
+)
+
+
+def whole(seed: int) -> list[Fault]:
+    """All faults, in an order that the seed decides; a rolling restart last."""
+    faults = [*KILLS, *PAUSES, *SERVERS]
+    random.Random(seed).shuffle(faults)
+    return [*faults, Fault("rolling_restart")]
+
+
+def short() -> list[Fault]:
+    """For a test: a kill at each failpoint, and a Redis put back."""
+    return [
+        Fault("kill_workers", {"a": "take.after=kill@20", "b": "save.before=kill@5", "alerter": "save.after=kill"}),
+        Fault("kill_workers", {"a": "publish.after=kill@5", "b": "clear.after=kill@5", "alerter": "claim.after=kill"}),
+        Fault("redis_put_back", {"a": "redo.after=kill"}),
+    ]
