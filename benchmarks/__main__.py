@@ -9,7 +9,11 @@ from benchmarks import step
 from benchmarks.faults import run as faults
 
 #: Name -> what runs it. To add one: a file, and a line here.
-BENCHMARKS: Mapping[str, Callable[[], None]] = {"step": step.run, "faults": faults.run}
+BENCHMARKS: Mapping[str, Callable[[], None]] = {
+    "step": step.run,
+    "faults": faults.run,
+    "faults-controls": faults.run_controls,
+}
 
 
 def main(name: str) -> int:

@@ -6,61 +6,23 @@ Each action takes the scene and the fault, returns when the workers have recover
 from __future__ import annotations
 
 import os
-import random
 import shutil
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
 
-from benchmarks.faults.fleet import Fleet, NotInTime
+from benchmarks.faults.fleet import NotInTime
+from benchmarks.faults.scene import Scene
 from benchmarks.faults.schedule import AT_RANDOM, Fault, Kind
-from trueup.embedded import Stack
 
 #: How old the copy is, at least, that Redis is put back to.
 COPY_SECONDS = 4.0
 #: How long Kafka or Redis is away, and how long writes fail.
 AWAY_SECONDS = 2.0
 _BLOCK = bytes(65_536)
-
-
-@dataclass(slots=True)
-class Scene:
-    """What faults happen to. `copies`: a folder beside the data of Redis."""
-
-    stack: Stack
-    fleet: Fleet
-    copies: Path
-    rng: random.Random
-    #: What was done, by kind.
-    done: Counter[str] = field(default_factory=Counter)
-    #: Writes that Redis refused to a worker when it went on after a pause, for each pause.
-    refused: list[int] = field(default_factory=list)
-    #: Never set: a pause for threads.
-    _never: threading.Event = field(default_factory=threading.Event)
-
-    def pass_time(self, seconds: float) -> None:
-        """Let the load run on for so long."""
-        self._never.wait(seconds)
-
-    @property
-    def client(self) -> redis.Redis:
-        """A connection to Redis."""
-        return redis.Redis.from_url(self.stack.addresses.redis, socket_timeout=10, decode_responses=True)
-
-    @property
-    def saves(self) -> int:
-        """Saves of all partitions of the monitor, as Redis has it."""
-        prefix = self.fleet.here.settings.redis.key_prefix
-        partitions = range(self.fleet.here.settings.kafka.partitions)
-        with self.client as client:
-            found = [client.hget(f"{{{prefix}:monitor:{partition}}}:meta", "saves") for partition in partitions]
-        return sum(int(number or 0) for number in found)
 
 
 def make(scene: Scene, fault: Fault) -> str:
@@ -101,13 +63,13 @@ def _pause_worker(scene: Scene, fault: Fault) -> str:
     ((name, at),) = fault.at.items()
     member = fleet[name]
     if at == AT_RANDOM:
-        scene.pass_time(scene.rng.uniform(0.0, 1.0))
+        scene.pass_time(scene.rng.uniform(3.0, 4.0))  # the group has come to rest, and it holds its partitions again
         member.freeze()
     else:
         member.arm(at)
         fleet.until(f"{name} stopped at {at}", lambda: member.frozen)
     before = member.refused
-    fleet.until("another took over", fleet.gone_on("monitor"))
+    fleet.until("another took over", fleet.gone_on())
     member.thaw()
     fleet.until(f"a write of {name} was refused", lambda: member.refused > before, seconds=30.0)
     took = fleet.recover("the pause")
@@ -143,7 +105,7 @@ def _redis_put_back(scene: Scene, fault: Fault) -> str:
         fleet[name].arm(failpoint)
     fleet.recover("the start before Redis is put back")
     folder = _data_of_redis(scene)
-    copy = scene.copies / "redis-copy"
+    copy = scene.folder / "redis-copy"
     shutil.copytree(folder, copy)
     copied_at, then = time.monotonic(), scene.saves
     scene.pass_time(COPY_SECONDS)

@@ -168,20 +168,24 @@ class Fleet:
                 raise NotInTime(f"not in {seconds:.0f} s: {what}")
             pause.wait(_POLL_SECONDS)
 
-    def gone_on(self, *workers: WorkerName) -> Callable[[], bool]:
-        """A condition: every partition holds events that came after its first call, and what lay before them.
+    def gone_on(self, *others: WorkerName) -> Callable[[], bool]:
+        """A condition: every partition of the monitor, and of these, holds what came after its first call.
 
         It takes a load; where there is none, it never comes true.
         """
+        workers: tuple[WorkerName, ...] = ("monitor", *others)
         before: dict[int, int] = {}
         ends: dict[WorkerName, dict[str, dict[int, int]]] = {}
 
         def done() -> bool:
-            now = {worker: self.here.progress.ends(worker) for worker in ("monitor", *workers)} if not ends else ends
-            before.update({} if before else now["monitor"]["predictions"])
-            if any(end <= before[part] for part, end in now["monitor"]["predictions"].items()):
-                return False
-            ends.update(now)
+            progress = self.here.progress
+            if not before:
+                before.update(progress.ends("monitor")["predictions"])
+            if not ends:
+                now = {worker: progress.ends(worker) for worker in workers}
+                if any(now["monitor"]["predictions"][part] <= end for part, end in before.items()):
+                    return False
+                ends.update(now)
             return all(self._holds(worker, ends[worker]) for worker in workers)
 
         return done
@@ -205,5 +209,5 @@ class Fleet:
     def recover(self, what: str) -> float:
         """Wait until all workers hold all that came, and more that came after this call; the seconds that it took."""
         started = time.monotonic()
-        self.until(f"all go on after {what}", self.gone_on("monitor", "alerter"))
+        self.until(f"all go on after {what}", self.gone_on("alerter"))
         return time.monotonic() - started

@@ -59,6 +59,29 @@ SERVERS: tuple[Fault, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A rule that is broken on purpose in every worker, and the faults under which that has to show."""
+
+    name: str
+    failpoints: str
+    faults: tuple[Fault, ...] = ()
+
+
+#: Without the comparison a worker that wakes up writes over the one that took over. State and offsets apart: whoever is
+#: killed between the two takes the same input twice (the place is reached once before both writes, too: hence two
+#: kills, of which one falls between). Random ids are other ones in each life.
+CONTROLS: tuple[Control, ...] = (
+    Control("no-compare", "control.no-compare=on", (Fault("pause_worker", {"a": "save.before=stop@5"}),)),
+    Control(
+        "apart",
+        "control.apart=on",
+        (Fault("kill_workers", {"a": "save.before=kill@10", "b": "save.before=kill@11"}),),
+    ),
+    Control("random-ids", "control.random-ids=on"),
+)
+
+
 def whole(seed: int) -> list[Fault]:
     """All faults, in an order that the seed decides; a rolling restart last."""
     faults = [*KILLS, *PAUSES, *SERVERS]
