@@ -16,7 +16,7 @@ from trueup.alerter.config import AlerterConfig
 from trueup.monitor import step as monitor
 from trueup.monitor.config import ModelConfig, MonitorConfig
 from trueup.notifier import step as notifier
-from trueup.step import Arrival, Output, Step
+from trueup.step import Arrival, Found, Kept, Needs, Output, Step
 from trueup_schemas import topics
 from trueup_schemas.alert import Alert
 from trueup_schemas.audit import AuditEntry
@@ -208,6 +208,8 @@ class Harness:
     def __init__(self) -> None:
         self.offsets: dict[str, int] = {}
         self.sections: dict[str, bytes] = {}
+        self.asleep: dict[str, bytes] = {}
+        self.entries: dict[bytes, Kept] = {}
         self.raw_views: dict[str, bytes] = {}
         self.outputs: list[Output] = []
         self.step: Step = self._restore({})
@@ -219,14 +221,20 @@ class Harness:
         """Take the inputs in order, and settle."""
         for given in inputs:
             if isinstance(given, Tick):
-                self.step.tick(given.now)
+                self.step.tick(given.now, self._found(self.step.needs_at(given.now)))
                 continue
             first = self.offsets.get(given.topic, 0)
             self.offsets[given.topic] = first + len(given.events)
-            self.step.take(
-                given.topic, arrivals(given.events, first_offset=first, timestamp=given.timestamp), dict(self.offsets)
-            )
+            made = arrivals(given.events, first_offset=first, timestamp=given.timestamp)
+            found = self._found(self.step.needs(given.topic, made))
+            self.step.take(given.topic, made, dict(self.offsets), found)
         self.settle()
+
+    def _found(self, needs: Needs) -> Found:
+        return Found(
+            {key: self.entries[key].value for key in needs.entries if key in self.entries},
+            {name: self.asleep[name] for name in needs.asleep if name in self.asleep},
+        )
 
     def take(self, topic: str, *events: Event, timestamp: float | None = None) -> None:
         """Take the events as one chunk, and settle."""
@@ -239,7 +247,12 @@ class Harness:
     def settle(self) -> None:
         """Save: apply the changed sections and views, keep the outputs."""
         effects = self.step.effects()
-        for kept, changed in ((self.sections, effects.sections), (self.raw_views, effects.views)):
+        self.entries.update(effects.entries)
+        for kept, changed in (
+            (self.sections, effects.sections),
+            (self.asleep, effects.asleep),
+            (self.raw_views, effects.views),
+        ):
             for name, value in changed.items():
                 if value is None:
                     kept.pop(name, None)

@@ -46,3 +46,7 @@ class JournalEntry(TypedDict):
     taken: list[ChunkTaken | TickTaken | EventSkipped]
     settings_hash: str
     code_version: str
+    #: The state before was nothing: the first entry of a partition needs no such word.
+    anew: NotRequired[bool]
+    #: What it has to say was said by a predecessor whose state was lost, and is not said again.
+    quiet: NotRequired[bool]

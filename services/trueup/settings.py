@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from trueup.alerter.config import AlerterConfig
 from trueup.channels.config import ChannelsConfig
+from trueup.engine import failpoints
 from trueup.errors import InvalidSettings
 from trueup.monitor.config import MonitorConfig
 from trueup_schemas.topics import DEFAULT_PARTITIONS, DEFAULT_PREFIX
@@ -76,7 +77,7 @@ class EngineSettings(BaseModel):
     #: "wall": time passes by itself. "stream": by the events, for replays and demos.
     clock: Literal["wall", "stream"] = "wall"
     tick_seconds: Annotated[float, Field(gt=0)] = 1.0
-    save_interval_seconds: Annotated[float, Field(ge=0)] = 0.05
+    save_interval_seconds: Annotated[float, Field(ge=0)] = 0.5
     max_record_bytes: Annotated[int, Field(ge=1_024, le=3_000_000)] = 1_048_576
 
 
@@ -180,7 +181,7 @@ def read(file: Path | None = None, **overrides: Any) -> Settings:
 def _refuse_unknown_variables() -> None:
     known = {f"TRUEUP_{name.upper()}" for name in Settings.model_fields}
     for variable in os.environ:
-        if not variable.startswith("TRUEUP_") or variable in (CONFIG_VARIABLE, "TRUEUP_CACHE"):
+        if not variable.startswith("TRUEUP_") or variable in (CONFIG_VARIABLE, "TRUEUP_CACHE", failpoints.VARIABLE):
             continue
         # Without the two underscores it may be another's: Kubernetes sets TRUEUP_PORT for a service named trueup.
         if "__" in variable and variable.split("__")[0] not in known:

@@ -33,6 +33,7 @@ from builders import (
 from trueup.alerter.config import AlerterConfig, Policy
 from trueup.errors import UnknownSnapshot
 from trueup.snapshots import pack, unpack
+from trueup.step import NOTHING_FOUND
 
 CONFIG = AlerterConfig(
     policy=Policy(promote="auto", cooldown_hours=10.0, accept_within_hours=20.0, finish_within_hours=15.0),
@@ -225,7 +226,7 @@ def test_outputs_go_where_their_readers_look(topic: str, key: str, partition: in
 )
 def test_only_what_somebody_waits_for_must_go_out_at_once(given_is: Take, urgent: bool) -> None:
     harness = AlerterHarness()
-    harness.step.take(given_is.topic, arrivals(given_is.events), {})
+    harness.step.take(given_is.topic, arrivals(given_is.events), {}, NOTHING_FOUND)
     assert harness.step.urgent == urgent
     assert harness.step.effects().urgent == urgent
     assert not harness.step.urgent

@@ -22,7 +22,7 @@ from trueup.engine.checkpoint import Claimed, Save
 from trueup.engine.lane import Feed, Lane, LaneSetup, StepFailed
 from trueup.engine.partitioner import partition_for
 from trueup.engine.records import Chunk, Record
-from trueup.step import Arrival, Effects, Output
+from trueup.step import NO_NEEDS, Arrival, Effects, Found, Needs, Output
 from trueup_schemas.codec import Codec
 from trueup_schemas.topics import FEEDBACK, PREDICTIONS
 
@@ -56,7 +56,17 @@ class Counting:
         self._effects = Effects()
         self._mute = False
 
-    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int]) -> None:
+    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:  # noqa: ARG002
+        return NO_NEEDS
+
+    def needs_at(self, now: float) -> Needs:  # noqa: ARG002
+        return NO_NEEDS
+
+    @property
+    def outdated(self) -> Mapping[int, int]:
+        return {}
+
+    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int], found: Found) -> None:  # noqa: ARG002
         assert arrivals, "a step is never called for nothing"
         kinds = {arrival.event["prediction_id"].split("-")[0] for arrival in arrivals}
         if {"left", "right"} <= kinds:
@@ -89,7 +99,7 @@ class Counting:
         value = str(count).encode() if count else None
         self._effects.sections[name] = self._effects.views[name] = value
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float, found: Found) -> None:  # noqa: ARG002
         self._ticks += 1
         if self._bad_tick(now):
             raise Poisoned(f"tick {now}")

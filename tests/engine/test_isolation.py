@@ -31,7 +31,7 @@ from trueup.engine.lane import Lane, StepFailed
 from trueup.engine.loop import Loop
 from trueup.engine.memory import MemoryCheckpoint, MemoryLog, MemoryPublisher
 from trueup.errors import StaleWriter, TrueupError, Unavailable
-from trueup.step import Arrival
+from trueup.step import Arrival, Found
 
 NOTHING = Claimed(epoch=2, offsets={}, sections={}, outbox=())
 
@@ -260,8 +260,8 @@ class Ending(Counting):
 
     error: Exception = MemoryError()
 
-    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int]) -> None:
-        super().take(topic, arrivals, positions)
+    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int], found: Found) -> None:
+        super().take(topic, arrivals, positions, found)
         raise self.error
 
 

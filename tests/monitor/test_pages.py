@@ -7,7 +7,7 @@ import random
 import pytest
 
 from builders import DAY, T0, Event, MonitorHarness, Take, arrivals, deployment, feedback, monitor_config, prediction
-from trueup.step import Arrival
+from trueup.step import NOTHING_FOUND, Arrival
 
 PROMISED = monitor_config(model={"objective": 0.1, "task": "binary"})
 
@@ -59,7 +59,7 @@ def test_a_page_must_go_out_at_once_and_what_informs_must_not() -> None:
     harness.take("predictions", *[prediction(f"p{i}", 1) for i in range(300)])
     urgent = []
     for i in range(300):
-        harness.step.take("feedback", [arrival(i)], {"feedback": i + 1})
+        harness.step.take("feedback", [arrival(i)], {"feedback": i + 1}, NOTHING_FOUND)
         urgent.append(harness.step.urgent)
         harness.settle()
         assert not harness.step.urgent

@@ -9,6 +9,7 @@ import pytest
 from builders import DAY, T0, AlerterHarness, Event, NotifierHarness, change, deployed
 from trueup.errors import UnknownSnapshot
 from trueup.snapshots import pack
+from trueup.step import NOTHING_FOUND
 from trueup_schemas import topics
 from trueup_schemas.codec import Codec
 
@@ -91,10 +92,10 @@ def test_without_a_channel_nothing_is_delivered_and_nothing_later_made_up_for() 
 
 def test_a_delivery_must_go_out_at_once() -> None:
     harness = NotifierHarness("webhook")
-    harness.step.tick(T0)
+    harness.step.tick(T0, NOTHING_FOUND)
     assert not harness.step.urgent
     assert harness.step.event_time is None
-    harness.step.take("alerts", [], {})
+    harness.step.take("alerts", [], {}, NOTHING_FOUND)
     assert not harness.step.effects().urgent
 
 

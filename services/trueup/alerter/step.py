@@ -23,7 +23,7 @@ from trueup.alerter.config import AlerterConfig
 from trueup.alerter.model import Model
 from trueup.alerter.outputs import Outputs
 from trueup.alerter.trigger_book import TriggerBook
-from trueup.step import Arrival, Effects
+from trueup.step import NO_NEEDS, Arrival, Effects, Found, Needs
 from trueup_schemas.alert import Alert, AlertKind
 from trueup_schemas.reason import Reason
 
@@ -79,13 +79,29 @@ class AlerterStep:
     def urgent(self) -> bool:
         return self._outputs.urgent
 
-    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int]) -> None:  # noqa: ARG002
+    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:  # noqa: ARG002
+        return NO_NEEDS
+
+    def needs_at(self, now: float) -> Needs:  # noqa: ARG002
+        return NO_NEEDS
+
+    @property
+    def outdated(self) -> Mapping[int, int]:
+        return {}
+
+    def take(
+        self,
+        topic: str,
+        arrivals: Sequence[Arrival],
+        positions: Mapping[str, int],  # noqa: ARG002
+        found: Found,  # noqa: ARG002
+    ) -> None:
         handle = self._topics[topic]
         for arrival in arrivals:
             handle(arrival)
             self._alerts.publish()
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float, found: Found) -> None:  # noqa: ARG002
         self._now = now
         for _, model in sorted(self._models.items()):
             self._triggers.expire_late(model, now)

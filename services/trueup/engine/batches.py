@@ -24,14 +24,18 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.tuples import ConsumerMessage
 
+from trueup.engine import lean_records
 from trueup.engine.loop import Loop
-from trueup.engine.records import Chunk, Record
+from trueup.engine.records import Chunk
 from trueup.errors import TopicWentBack, Unavailable
 
 log = logging.getLogger(__name__)
 
 SCHEME = "trueup"
+#: While a lane is full, the others are asked for records at least this often, and so is it once it has room.
+FULL_WAIT_SECONDS = 0.1
 
 
 class App(faust.App):
@@ -73,8 +77,9 @@ class ChunkConsumer(driver.Consumer):
     """A consumer whose messages are chunks."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._seek_number = 0
-        self._seek_generation: int | None = None
+        #: Partition -> the number of its last seek; none for those that were not sought in this generation.
+        self._seeks: dict[int, int] = {}
+        self._generation: int | None = None
         self._claims = 0
         self._seeking = asyncio.Lock()
         self._expected: dict[TP, int] = {}
@@ -85,45 +90,84 @@ class ChunkConsumer(driver.Consumer):
         return cast(App, self.app)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """Fetched chunks, each once; those fetched before the last seek or rebalance are dropped and read again."""
-        seek, generation = self._seek_number, self.app.consumer_generation_id
+        """Fetched chunks, each once; those fetched before the last seek of their partition are read again."""
+        seeks = dict(self._seeks)
         records, active = await self._wait_next_records(timeout)
-        if not records or self.should_stop or not self.flow_active:
+        if self._is_stopped():
             return
-        if not (seek == self._seek_number and generation == self.app.consumer_generation_id and self._sought):
+        if not self._is_sought:
             await self.perform_seek()
             return
-        for tp, fetched in records.items():
-            if not self.flow_active or seek != self._seek_number:
+        passed = set[TP]()
+        for tp, fetched in (records or {}).items():
+            if self._is_stopped():
                 return
-            if active is not None and tp not in active and tp not in self._buffered_partitions:
+            if seeks.get(tp.partition) != self._seeks.get(tp.partition) or (active is not None and tp not in active):
+                passed.add(tp)
                 continue
             chunk = self._chunk(tp, fetched)
             if chunk is not None:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                message = self._to_message(tp, fetched[-1])
-                message.key, message.headers = None, None
-                message.value = cast(Any, chunk)
-                yield tp, message
+                yield tp, self._message(tp, chunk)
+        await self._read_again(passed)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        """Records of the partitions whose lanes have room. Those of the others stay where they are, in Kafka."""
+        full = self._trueup.trueup_loop.full()
+        if full and active_partitions:
+            active_partitions = {tp for tp in active_partitions if tp.partition not in full}
+            timeout = min(timeout, FULL_WAIT_SECONDS)
+            if not active_partitions:
+                await self._trueup.trueup_loop.room(timeout)
+                return {}
+        return await super()._getmany(active_partitions, timeout)
+
+    def _is_stopped(self) -> bool:
+        return self.should_stop or not self.flow_active
+
+    def _message(self, tp: TP, chunk: Chunk) -> ConsumerMessage:
+        last = chunk.records[-1]
+        return ConsumerMessage(
+            topic=tp.topic,
+            partition=tp.partition,
+            offset=last.offset,
+            timestamp=last.timestamp,
+            timestamp_type=0,
+            headers=None,
+            key=None,
+            value=cast(Any, chunk),
+            checksum=None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def _read_again(self, passed: set[TP]) -> None:
+        """What was fetched across a seek was passed over: go back to where the seek led."""
+        if passed:
+            async with self._seeking:
+                assigned = {TP(*tp) for tp in self.assignment()}
+                if target := {tp: self._expected[tp] for tp in passed & assigned if tp in self._expected}:
+                    await self.seek_wait(target)
 
     @property
-    def _sought(self) -> bool:
-        """Whether the lanes are those of the last seek, and that of this generation of the group."""
+    def _is_sought(self) -> bool:
+        """Whether all partitions were sought in this generation of the group, and the lanes are those of the seeks."""
         loop = self._trueup.trueup_loop
-        return self._seek_generation == self.app.consumer_generation_id and loop.seek_number == self._seek_number
+        if self._generation != self.app.consumer_generation_id:
+            return False
+        held = {tp.partition for tp in self.assignment()} - loop.lost_partitions
+        return all(loop.holds(partition, self._seeks.get(partition, 0)) for partition in held)
 
     def _chunk(self, tp: TP, fetched: list[Any]) -> Chunk | None:
         expected = self._expected.get(tp, 0)
-        records = [
-            Record(record.offset, record.timestamp / 1000, record.key, record.value)
-            for record in fetched
-            if record.offset >= expected
-        ]
-        if not records:
-            return None
+        records = fetched
+        if fetched[0].offset < expected:
+            records = [record for record in fetched if record.offset >= expected]
+            if not records:
+                return None
         self._expected[tp] = records[-1].offset + 1
         topic = tp.topic.removeprefix(self._trueup.trueup_prefix)
-        return Chunk(topic, tp.partition, records, self._seek_number, expected)
+        return Chunk(topic, tp.partition, records, self._seeks.get(tp.partition, 0), expected)
 
     async def perform_seek(self) -> None:
         """Claim all assigned partitions and go to where their saved state says; unsaved topics start at the oldest.
@@ -135,17 +179,24 @@ class ChunkConsumer(driver.Consumer):
             TopicWentBack: a topic ends before where the saved state goes on.
         """
         async with self._seeking:
-            while not await self._seek_once():
+            await super().perform_seek()
+            while not await self._seek_once({tp.partition for tp in self.assignment()}):
                 pass
 
-    async def _seek_once(self) -> bool:
+    async def seek_lost(self) -> None:
+        """Claim the partitions whose lanes were lost, and leave the others alone."""
+        async with self._seeking:
+            lost = {tp.partition for tp in self.assignment()} & self._trueup.trueup_loop.lost_partitions
+            if lost and self._generation == self.app.consumer_generation_id:
+                await self._seek_once(lost)
+
+    async def _seek_once(self, partitions: set[int]) -> bool:
         """Claim and seek; False where the group was rebalanced meanwhile."""
         generation = self.app.consumer_generation_id
-        await super().perform_seek()
-        assigned = {TP(*tp) for tp in self.assignment()}
+        assigned = {TP(*tp) for tp in self.assignment() if tp.partition in partitions}
         self._claims += 1
         number = self._claims
-        positions = await self._positions({tp.partition for tp in assigned}, number)
+        positions = await self._positions(partitions, number)
         if generation != self.app.consumer_generation_id:
             return False
         prefix = self._trueup.trueup_prefix
@@ -159,8 +210,11 @@ class ChunkConsumer(driver.Consumer):
         for tp, offset in target.items():
             self._expected[tp] = offset
             self._read_offset[tp] = offset or None
-        self._seek_number, self._seek_generation = number, generation
-        return generation == self.app.consumer_generation_id
+        if self._generation != generation:
+            self._seeks.clear()
+        self._seeks.update(dict.fromkeys(partitions, number))
+        self._generation = generation
+        return bool(generation == self.app.consumer_generation_id)
 
     async def _refuse_lost_records(self, saved: Mapping[TP, int]) -> None:
         """Say what was deleted before it was read; go no further where a topic is not the one that was saved about."""
@@ -216,5 +270,6 @@ class ChunkTransport(driver.Transport):
 
 
 def register() -> None:
-    """Make `trueup://host:port` a broker address that Faust knows."""
+    """Make `trueup://host:port` a broker address that Faust knows, and fetched records lean."""
+    lean_records.install()
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:ChunkTransport"

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from trueup.step import Found, Kept, Needs
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -18,6 +20,8 @@ class Claimed:
     #: Encoded outputs that were saved and may not have been published, oldest first.
     outbox: Sequence[bytes]
     saves: int = 0
+    #: Up to where in the journal's topic all is known to be saved.
+    journal_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Save:
     saves: int
     offsets: Mapping[str, int]
     sections: Mapping[str, bytes | None] = field(default_factory=dict)
+    asleep: Mapping[str, bytes | None] = field(default_factory=dict)
+    entries: Mapping[bytes, Kept] = field(default_factory=dict)
     views: Mapping[str, bytes | None] = field(default_factory=dict)
     outbox: Sequence[bytes] = ()
 
@@ -56,6 +62,13 @@ class Checkpoint(Protocol):
             Unavailable: no answer.
         """
 
+    async def read(self, partition: int, needs: Needs) -> Found:
+        """What is saved of these entries and sleeping sections. Takes nothing over.
+
+        Raises:
+            Unavailable: no answer.
+        """
+
     async def save(self, partition: int, save: Save) -> None:
         """Write all of `save`, if its epoch, number and base offsets still stand.
 
@@ -64,12 +77,28 @@ class Checkpoint(Protocol):
             Unavailable: no answer; it may have been written.
         """
 
-    async def clear_outbox(self, partition: int, epoch: int, count: int) -> None:
-        """Forget the `count` oldest outputs, which were published.
+    async def clear_outbox(self, partition: int, epoch: int, count: int, *, journal_at: int | None = None) -> None:
+        """Forget the `count` oldest outputs, which were published; `journal_at`: what the next claim is to give.
 
         Raises:
             StaleWriter: another worker claimed the partition; nothing was cleared.
             Unavailable: no answer; they may have been cleared.
+        """
+
+    async def begin_anew(self, partition: int, epoch: int, saves: int) -> None:
+        """Forget all that is saved, and go on counting from `saves`.
+
+        Raises:
+            StaleWriter, Unavailable: as for `save`.
+        """
+
+    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:
+        """Delete entries whose day is outdated for their shelf (-1: any other), and say how many.
+
+        Looks at some of them only; with `turn` growing by one from call to call all have their turn.
+
+        Raises:
+            StaleWriter, Unavailable: as above.
         """
 
     async def views(self, partition: int) -> Mapping[str, bytes]:

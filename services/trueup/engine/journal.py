@@ -23,6 +23,8 @@ class Journal:
     """Notes of one lane since its last save: neighbouring chunks of a topic become one only if taken back to back."""
 
     taken: list[dict[str, Any]] = field(default_factory=list)
+    anew: bool = False
+    quiet: bool = False
 
     def chunk(self, topic: str, from_offset: int, to_offset: int, *, apart: bool = False) -> None:
         """Records `[from_offset, to_offset)` of a topic were taken as one chunk; `apart`: event by event."""
@@ -48,5 +50,6 @@ class Journal:
             "settings_hash": build.settings_hash,
             "code_version": build.code_version,
         }
+        entry |= {name: True for name, said in (("anew", self.anew), ("quiet", self.quiet)) if said}
         key = f"{worker}:{partition}".encode()
         return Output("journal", key, orjson.dumps(entry), partition=partition)

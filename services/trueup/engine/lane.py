@@ -1,11 +1,12 @@
-"""One partition in one worker: its waiting chunks, its step, and what happened since the last save.
+"""One partition in one worker: its waiting chunks, its step, and what happened since the last cut.
 
-    offer ──> waiting, per topic ──> run_next ──> decode ──> step
-                                                    │          │
-                                                    └ faults ──┴──> cut ──> Save (state + offsets + views + outbox)
+    offer ──> waiting, per topic ──> next ──> decode ──> needs? ──> give ──> step
+                                                │                            │
+                                                └ faults ────────────────────┴──> cut ──> Save (state + offsets + …)
 
-A lane does no input or output. When the step raises, `isolate` starts again from the saved sections and takes the
-same input without the event at fault, which becomes a dead letter.
+A lane does no input or output: what its step needs of the saved state is read by whoever drives it. When the step
+raises, `isolate` starts again from the saved sections and takes the same input without the event at fault, which
+becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -13,24 +14,25 @@ from __future__ import annotations
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 import orjson
 
 from trueup import snapshots
 from trueup.engine import outbox
 from trueup.engine.checkpoint import Claimed, Save
+from trueup.engine.decoding import Decoding, Feed
 from trueup.engine.isolation import Failure, Place, Taken, isolate
 from trueup.engine.journal import Build, Journal
-from trueup.engine.partitioner import partition_for
 from trueup.engine.records import Chunk, Record
-from trueup.errors import StaleWriter, Unavailable
-from trueup.step import Arrival, Effects, Output, RestoreStep, Step
+from trueup.errors import InvalidSettings, StaleWriter, Unavailable
+from trueup.step import NO_NEEDS, NOTHING_FOUND, Effects, Found, Needs, Output, RestoreStep, Step
 from trueup_schemas import dead_letter
-from trueup_schemas.codec import Decoded
 from trueup_schemas.dead_letter import DeadLetterReason, Fault
+from trueup_schemas.journal import JournalEntry
 from trueup_schemas.json_slices import array_elements
 
 log = logging.getLogger(__name__)
@@ -41,22 +43,6 @@ ENGINE = "engine"
 ENGINE_VERSION = 1
 #: What is taken in one go: a larger chunk is taken in parts, so that no other lane has to wait for long.
 MOST_BYTES_AT_ONCE = 262_144
-#: Model ids of which a lane remembers that they belong here.
-ROUTES_KEPT = 10_000
-
-
-class Decoder(Protocol):
-    """Bytes of one record to events and faults; never raises."""
-
-    def decode(self, value: bytes | None) -> Decoded: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """One input topic: how its records are read, and the field of an event that decides its partition."""
-
-    decoder: Decoder
-    routed_by: str = "model_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +66,39 @@ class StepFailed(Exception):
     """The step raised; the lane has to be isolated before it goes on."""
 
 
+class NotRead(Exception):
+    """To take its input again, the step needs more of the saved state than was read."""
+
+    def __init__(self, needs: Needs) -> None:
+        super().__init__()
+        self.needs = needs
+
+
+class AsRead:
+    """What was read of the saved state for an isolation, and what was asked for and is not there."""
+
+    def __init__(self) -> None:
+        self.entries: dict[bytes, bytes | None] = {}
+        self.asleep: dict[str, bytes | None] = {}
+        self.found = NOTHING_FOUND
+
+    def add(self, needs: Needs, found: Found) -> None:
+        """This was asked for, and that is there."""
+        self.entries.update({key: found.entries.get(key) for key in needs.entries})
+        self.asleep.update({name: found.asleep.get(name) for name in needs.asleep})
+        self.found = Found(
+            {key: value for key, value in self.entries.items() if value is not None},
+            {name: value for name, value in self.asleep.items() if value is not None},
+        )
+
+    def missing(self, needs: Needs) -> Needs:
+        """What of it was never asked for."""
+        return Needs(
+            [key for key in needs.entries if key not in self.entries],
+            [name for name in needs.asleep if name not in self.asleep],
+        )
+
+
 class Lane:
     """One partition's fold, from a claim to the next. Not safe for threads."""
 
@@ -90,8 +109,11 @@ class Lane:
         self.waiting_records = 0
         self.waiting_bytes = 0
         self._waiting: dict[str, deque[Chunk]] = {topic: deque() for topic in setup.feeds}
-        self._routes: dict[str, bool] = {}
-        self._saves = claimed.saves
+        self._decoding = Decoding(partition, setup.partitions, setup.feeds)
+        self.saves = claimed.saves
+        #: How far a predecessor had come whose state was lost: what is said up to there was said before.
+        self.quiet_until: Mapping[str, int] = {}
+        self._anew = self._quiet = False
         self._start(claimed)
 
     def _start(self, claimed: Claimed) -> None:
@@ -106,10 +128,20 @@ class Lane:
             _, data = snapshots.unpack(engine, known=[ENGINE_VERSION], what=f"partition {self.partition}")
             self._counts.update(data["dead_letters"])
             self._last_tick = data["last_tick"]
+            self._refuse_other_partitions(data.get("partitions"))
         self._step: Step = self.setup.restore(self.partition, sections)
         self._clear()
 
+    def _refuse_other_partitions(self, saved: int | None) -> None:
+        if saved is not None and saved != self.setup.partitions:
+            raise InvalidSettings(
+                f"the saved state of the {self.setup.worker} is of topics with {saved} partitions, and "
+                f"kafka.partitions is {self.setup.partitions}: a model would be looked for where its state is not. "
+                f"Set kafka.partitions back to {saved}, or begin anew with another redis.key_prefix"
+            )
+
     def _clear(self) -> None:
+        self.unsaved_bytes = 0
         self._taken: list[Taken] = []
         self._skipped: list[Place] = []
         self._letters: list[Output] = []
@@ -152,18 +184,18 @@ class Lane:
 
     @property
     def dirty(self) -> bool:
-        """Whether anything was taken since the last save."""
+        """Whether anything was taken since the last cut."""
         return bool(self._taken)
 
     @property
     def only_ticks(self) -> bool:
-        """Whether all that was taken since the last save is the time."""
+        """Whether all that was taken since the last cut is the time."""
         return all(item.chunk is None for item in self._taken)
 
     @property
-    def saved_offsets(self) -> Mapping[str, int]:
-        """The next offset per topic as last saved."""
-        return self._base
+    def outdated(self) -> Mapping[int, int]:
+        """Which entries may be deleted (`Step.outdated`)."""
+        return self._step.outdated
 
     @property
     def dead_letters(self) -> Mapping[str, int]:
@@ -175,15 +207,11 @@ class Lane:
         """Whether something must go out at once."""
         return self._step.urgent
 
-    def run_next(self) -> bool:
-        """Take the waiting chunk with the earliest record timestamp, or its first part; False when none waits.
-
-        Raises:
-            StepFailed: the step raised; call `isolate`.
-        """
+    def next(self) -> Taken | None:
+        """The waiting chunk with the earliest record timestamp, or its first part, to be given; None: none waits."""
         heads = [queue[0] for queue in self._waiting.values() if queue]
         if not heads:
-            return False
+            return None
         chunk = min(heads, key=lambda head: head.records[0].timestamp)
         self._waiting[chunk.topic].popleft()
         self.waiting_records -= len(chunk.records)
@@ -191,37 +219,75 @@ class Lane:
         part, rest = _split(chunk)
         if rest is not None:
             self._queue(rest, first=True)
-        self.take(part)
-        if (now := self._due_by_stream()) is not None:
-            self._give(Taken("", [], None, now))
-        return True
+        return self.decode(part)
 
-    def take(self, chunk: Chunk, *, apart: bool = False) -> None:
-        """Give this chunk to the step, without the events that were skipped; `apart`: event by event.
+    def decode(self, chunk: Chunk, *, apart: bool = False) -> Taken:
+        """This chunk to be given, without the events that are skipped; `apart`: event by event."""
+        arrivals, rejected = self._decoding.events(chunk)
+        self._letters.extend(self._letter(chunk, record, fault) for record, fault in rejected)
+        item = Taken(chunk.topic, arrivals, chunk, apart=apart)
+        return item.without(set(self._skipped)) if self._skipped else item
 
-        Raises:
-            StepFailed: the step raised; call `isolate`.
+    def tick(self, now: float) -> Taken | None:
+        """The time to be given; None where the step knows it."""
+        return Taken("", [], None, now) if now - self._last_tick >= self.setup.tick_seconds else None
+
+    def tick_by_stream(self) -> Taken | None:
+        """The time to be given where the data drives the clock and has moved it far enough."""
+        now = self._step.event_time if self.setup.clock == "stream" else None
+        return None if now is None else self.tick(now)
+
+    def begin_anew(self, *, saves: int, quiet_until: Mapping[str, int]) -> None:
+        """From nothing, once more: the state was lost, and what lies in the topics is taken again.
+
+        `saves`: as many are named in the journal already. Up to `quiet_until` nothing is said again.
         """
-        item = Taken(chunk.topic, self._decode(chunk), chunk, apart=apart)
-        self._give(item.without(set(self._skipped)) if self._skipped else item)
+        self.saves, self.quiet_until, self._anew = saves, quiet_until, True
+        self._start(Claimed(self.epoch, {}, {}, (), saves=saves))
+
+    def begin(self, entry: JournalEntry) -> None:
+        """What is taken next was taken before, and this is its entry in the journal."""
+        self._anew, self._quiet = entry.get("anew", False), entry.get("quiet", False)
 
     def skip(self, place: Place) -> None:
         """Leave out this event, of a chunk that is still to come: the step cannot take it."""
         self._skipped.append(place)
 
-    def tick(self, now: float) -> None:
-        """Tell the step the time, unless it knows.
+    def needs(self, item: Taken) -> Needs:
+        """What has to be read before this can be given.
+
+        Raises:
+            StepFailed: the step raised, and the lane has this as taken; call `isolate`.
+        """
+        try:
+            return self._needs(item)
+        except StepFailed:
+            self._keep(item)
+            raise
+
+    def _needs(self, item: Taken) -> Needs:
+        step = self._step
+        if item.chunk is None:
+            return self._guard(lambda: step.needs_at(item.now), on="a tick")
+        if not item.arrivals:
+            return NO_NEEDS
+        return self._guard(lambda: step.needs(item.topic, item.arrivals), on=item.topic)
+
+    def give(self, item: Taken, found: Found = NOTHING_FOUND) -> None:
+        """Give this to the step.
 
         Raises:
             StepFailed: the step raised; call `isolate`.
         """
-        if now - self._last_tick >= self.setup.tick_seconds:
-            self._give(Taken("", [], None, now))
-
-    def _give(self, item: Taken) -> None:
-        self._taken.append(item)
+        self._keep(item)
         for part in item.parts():
-            self._guard(partial(self._apply, part), on=item.topic or "a tick")
+            self._guard(partial(self._apply, part, found), on=item.topic or "a tick")
+
+    def _keep(self, item: Taken) -> None:
+        """Until it is saved: without its events, which are large, and are decoded again where they are needed again."""
+        self._taken.append(item if item.chunk is None else replace(item, arrivals=[]))
+        if item.chunk is not None:
+            self.unsaved_bytes += item.chunk.size_bytes
 
     def _guard(self, call: Callable[[], Made], *, on: str) -> Made:
         try:
@@ -232,57 +298,15 @@ class Lane:
             log.exception("partition %d: the step raised on %s", self.partition, on)
             raise StepFailed(repr(error)) from error
 
-    def _apply(self, item: Taken) -> None:
+    def _apply(self, item: Taken, found: Found) -> None:
         if item.chunk is None:
             self._last_tick = item.now
             if not item.dropped:
-                self._step.tick(item.now)
+                self._step.tick(item.now, found)
             return
         self.offsets[item.topic] = item.chunk.next_offset
         if item.arrivals:
-            self._step.take(item.topic, item.arrivals, dict(self.offsets))
-
-    def _due_by_stream(self) -> float | None:
-        """The time to tell the step, where the data drives the clock and has moved it far enough."""
-        now = self._step.event_time if self.setup.clock == "stream" else None
-        return now if now is not None and now - self._last_tick >= self.setup.tick_seconds else None
-
-    # -- decoding ---------------------------------------------------------------------------------------------------
-
-    def _decode(self, chunk: Chunk) -> list[Arrival]:
-        feed = self.setup.feeds[chunk.topic]
-        decode, routed_by = feed.decoder.decode, feed.routed_by
-        arrivals: list[Arrival] = []
-        for record in chunk.records:
-            decoded = decode(record.value)
-            # All events of a record are of one model, so the first one says where they belong.
-            key = decoded.events[0][1].get(routed_by) if decoded.events else None
-            if not self._belongs_here(key):
-                self._letters.append(self._letter(chunk, record, self._misrouted(record, routed_by, str(key))))
-                continue
-            self._letters.extend(self._letter(chunk, record, fault) for fault in decoded.faults)
-            for index, event in decoded.events:
-                arrivals.append(Arrival(record.offset, index, record.timestamp, event))
-        return arrivals
-
-    def _belongs_here(self, key: str | None) -> bool:
-        if key is None:
-            return True
-        belongs = self._routes.get(key)
-        if belongs is None:
-            if len(self._routes) >= ROUTES_KEPT:
-                self._routes.clear()
-            belongs = partition_for(key.encode(), self.setup.partitions) == self.partition
-            self._routes[key] = belongs
-        return belongs
-
-    def _misrouted(self, record: Record, routed_by: str, key: str) -> Fault:
-        right = partition_for(key.encode(), self.setup.partitions)
-        detail = (
-            f"{routed_by} {key!r} belongs on partition {right}, not {self.partition}: key the record by {routed_by} "
-            "and use the murmur2 partitioner (librdkafka: partitioner=murmur2_random)"
-        )
-        return Fault(DeadLetterReason.MISROUTED, detail, record.value or b"")
+            self._step.take(item.topic, item.arrivals, dict(self.offsets), found)
 
     def _letter(self, chunk: Chunk, record: Record, fault: Fault) -> Output:
         self._counts[fault.reason.value] += 1
@@ -293,30 +317,61 @@ class Lane:
 
     # -- isolation --------------------------------------------------------------------------------------------------
 
-    def isolate(self, saved: Claimed) -> None:
+    def isolate(self, saved: Claimed, read: AsRead | None = None) -> None:
         """Go back to the saved state and take everything since again, without what makes the step raise.
 
         Raises:
+            NotRead: more of the saved state has to be read; then call it again.
             StaleWriter: the state is not the one that this lane saved last: drop the lane.
         """
-        if saved.saves != self._saves or saved.offsets != self._base:
+        if saved.saves != self.saves or saved.offsets != self._base:
             raise StaleWriter(f"partition {self.partition} is not as this worker saved it last")
-        letters, counts, skipped = self._letters, self._counts, self._skipped
-        attempt = partial(self._attempt, saved, cutting=self._cut_failed)
-        taken, culprits = isolate(self._taken, attempt)
-        while (now := self._due_by_stream()) is not None:
-            taken, more = isolate([*taken, Taken("", [], None, now)], attempt)
-            culprits += more
-        self._taken, self._letters, self._counts = taken, letters, counts
+        kept = self._taken, self._letters, self._counts, self._skipped, self._cut_failed, self.unsaved_bytes
+        try:
+            taken, culprits = self._without_culprits(saved, read or AsRead())
+        except NotRead:
+            self._taken, self._letters, self._counts, self._skipped, self._cut_failed, self.unsaved_bytes = kept
+            raise
+        _, self._letters, self._counts, skipped, _, self.unsaved_bytes = kept
+        self._taken = [item if item.chunk is None else replace(item, arrivals=[]) for item in taken]
         self._skipped = skipped + culprits
 
-    def _attempt(self, saved: Claimed, taken: Sequence[Taken], *, cutting: bool) -> Failure | None:
+    def _without_culprits(self, saved: Claimed, read: AsRead) -> tuple[list[Taken], list[Place]]:
+        again = [self._decoded_again(item) for item in self._taken]
+        attempt = partial(self._attempt, saved, read, cutting=self._cut_failed)
+        if read.found is NOTHING_FOUND:
+            self._ask_at_once(saved, again)
+        taken, culprits = isolate(again, attempt)
+        while (tick := self.tick_by_stream()) is not None:
+            taken, more = isolate([*taken, tick], attempt)
+            culprits += more
+        return taken, culprits
+
+    def _decoded_again(self, item: Taken) -> Taken:
+        if item.chunk is None:
+            return item
+        arrivals, _ = self._decoding.events(item.chunk)
+        return replace(item, arrivals=arrivals).without(set(self._skipped))
+
+    def _ask_at_once(self, saved: Claimed, taken: Sequence[Taken]) -> None:
+        """For all that is needed from the saved state on; what turns out to be missing is asked for then."""
+        self._start(saved)
+        entries, asleep = dict[bytes, None](), dict[str, None]()
+        for item in taken:
+            with suppress(StepFailed):
+                needs = self._needs(item)
+                entries.update(dict.fromkeys(needs.entries))
+                asleep.update(dict.fromkeys(needs.asleep))
+        if entries or asleep:
+            raise NotRead(Needs(list(entries), list(asleep)))
+
+    def _attempt(self, saved: Claimed, read: AsRead, taken: Sequence[Taken], *, cutting: bool) -> Failure | None:
         """Take it all from the saved state on; `cutting`: see first whether it can be cut."""
         self._start(saved)
         for at, item in enumerate(taken):
             for part in item.parts():
                 try:
-                    self._guard(partial(self._apply, part), on=f"{part.places[:3] or 'a tick'} once more")
+                    self._give_again(part, read)
                 except StepFailed:
                     return Failure(at, part.places)
         if not cutting:
@@ -326,13 +381,18 @@ class Lane:
         except StepFailed:
             return Failure(len(taken))
         # A cut takes the effects out of the step: they are made once more.
-        return self._attempt(saved, taken, cutting=False)
+        return self._attempt(saved, read, taken, cutting=False)
+
+    def _give_again(self, part: Taken, read: AsRead) -> None:
+        if missing := read.missing(self._needs(part)):
+            raise NotRead(missing)
+        self._guard(partial(self._apply, part, read.found), on=f"{part.places[:3] or 'a tick'} once more")
 
     def _buried(self, place: Place) -> Output:
         """The dead letter of the event at this place, which the step could not take."""
         topic, offset, index = place
         chunks = [item.chunk for item in self._taken if item.chunk is not None and item.topic == topic]
-        chunk, record = next((c, record) for c in chunks for record in c.records if record.offset == offset)
+        chunk, record = next((held, record) for held in chunks for record in held.records if record.offset == offset)
         value = record.value or b""
         elements = array_elements(value) if value.lstrip()[:1] == b"[" else None
         own = value if elements is None else elements[index]
@@ -341,8 +401,10 @@ class Lane:
 
     # -- output -----------------------------------------------------------------------------------------------------
 
-    def cut(self) -> Save:
-        """Everything since the last save as one atomic write. Follow it with `saved`, or drop the lane.
+    def cut(self, *, noted: JournalEntry | None = None) -> Save:
+        """Everything since the last cut as one atomic write: save it before the next, or drop the lane.
+
+        `noted`: what is cut was taken from the journal again, and this is its entry there.
 
         Raises:
             StepFailed: the step raised; call `isolate`.
@@ -351,25 +413,41 @@ class Lane:
         letters = [*self._letters, *map(self._buried, self._skipped)]
         engine = {"dead_letters": dict(sorted(self._counts.items())), "last_tick": self._last_tick}
         sections = dict(effects.sections)
-        sections[ENGINE] = snapshots.pack(ENGINE_VERSION, engine)
+        sections[ENGINE] = snapshots.pack(ENGINE_VERSION, {**engine, "partitions": self.setup.partitions})
         views = dict(effects.views)
         views[ENGINE] = orjson.dumps({"offsets": self.offsets, **engine})
-        note = self._journal().output(
-            worker=self.setup.worker,
-            partition=self.partition,
-            epoch=self.epoch,
-            save=self._saves + 1,
-            build=self.setup.build,
-        )
-        outputs = [note, *letters, *effects.outputs]
-        return Save(
+        said = [] if self._is_quiet() else [*letters, *effects.outputs]
+        outputs = [self._note(noted), *said]
+        save = Save(
             epoch=self.epoch,
             base=self._base,
-            saves=self._saves,
+            saves=self.saves,
             offsets=dict(self.offsets),
             sections=sections,
+            asleep=effects.asleep,
+            entries=effects.entries,
             views=views,
             outbox=[outbox.encode(output) for output in outputs],
+        )
+        self._base = dict(save.offsets)
+        self.saves += 1
+        self._anew = self._quiet = False
+        self._clear()
+        return save
+
+    def _is_quiet(self) -> bool:
+        until = self.quiet_until
+        self._quiet = self._quiet or (
+            bool(until) and all(at <= until.get(topic, 0) for topic, at in self.offsets.items())
+        )
+        return self._quiet
+
+    def _note(self, noted: JournalEntry | None) -> Output:
+        journal, build, epoch = self._journal(), self.setup.build, self.epoch
+        if noted is not None:
+            build, epoch = Build(noted["settings_hash"], noted["code_version"]), noted["epoch"]
+        return journal.output(
+            worker=self.setup.worker, partition=self.partition, epoch=epoch, save=self.saves + 1, build=build
         )
 
     def _effects(self) -> Effects:
@@ -380,7 +458,7 @@ class Lane:
             raise
 
     def _journal(self) -> Journal:
-        journal = Journal()
+        journal = Journal(anew=self._anew, quiet=self._quiet)
         for topic, offset, index in self._skipped:
             journal.skip(topic, offset, index)
         for item in self._taken:
@@ -389,12 +467,6 @@ class Lane:
             elif not item.dropped:
                 journal.tick(item.now)
         return journal
-
-    def saved(self, save: Save) -> None:
-        """`save` was written: from here on it is where a restart begins."""
-        self._base = dict(save.offsets)
-        self._saves += 1
-        self._clear()
 
 
 def _split(chunk: Chunk) -> tuple[Chunk, Chunk | None]:

@@ -6,13 +6,14 @@ For tests, backtests and replays. Everything lives in the objects here; "a crash
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from trueup.engine.checkpoint import Claimed, Save
 from trueup.engine.partitioner import partition_for
 from trueup.engine.records import Chunk, Record
 from trueup.errors import StaleWriter
-from trueup.step import Output
+from trueup.step import Found, Kept, Needs, Output
 
 
 @dataclass(slots=True)
@@ -58,11 +59,27 @@ class _Stored:
     saves: int = 0
     offsets: dict[str, int] = field(default_factory=dict)
     sections: dict[str, bytes] = field(default_factory=dict)
+    asleep: dict[str, bytes] = field(default_factory=dict)
+    entries: dict[bytes, Kept] = field(default_factory=dict)
     views: dict[str, bytes] = field(default_factory=dict)
     outbox: list[bytes] = field(default_factory=list)
+    journal_at: int = 0
 
     def claimed(self) -> Claimed:
-        return Claimed(self.epoch, dict(self.offsets), dict(self.sections), list(self.outbox), saves=self.saves)
+        return Claimed(
+            self.epoch,
+            dict(self.offsets),
+            dict(self.sections),
+            list(self.outbox),
+            saves=self.saves,
+            journal_at=self.journal_at,
+        )
+
+    def found(self, needs: Needs) -> Found:
+        return Found(
+            {key: self.entries[key].value for key in needs.entries if key in self.entries},
+            {name: self.asleep[name] for name in needs.asleep if name in self.asleep},
+        )
 
 
 class MemoryCheckpoint:
@@ -79,18 +96,47 @@ class MemoryCheckpoint:
     async def reread(self, partition: int, epoch: int) -> Claimed:
         return self._check(partition, epoch).claimed()
 
+    async def read(self, partition: int, needs: Needs) -> Found:
+        return self._stored.get(partition, _Stored()).found(needs)
+
     async def save(self, partition: int, save: Save) -> None:
         stored = self._check(partition, save.epoch)
         if stored.saves != save.saves or stored.offsets != save.base:
             raise StaleWriter(f"partition {partition}: the offsets are not those that were read")
         stored.offsets.update(save.offsets)
         _change(stored.sections, save.sections)
+        _change(stored.asleep, save.asleep)
         _change(stored.views, save.views)
+        stored.entries.update(save.entries)
         stored.outbox.extend(save.outbox)
         stored.saves += 1
 
-    async def clear_outbox(self, partition: int, epoch: int, count: int) -> None:
-        del self._check(partition, epoch).outbox[:count]
+    async def clear_outbox(self, partition: int, epoch: int, count: int, *, journal_at: int | None = None) -> None:
+        stored = self._check(partition, epoch)
+        del stored.outbox[:count]
+        if journal_at is not None:
+            stored.journal_at = journal_at
+
+    async def begin_anew(self, partition: int, epoch: int, saves: int) -> None:
+        self._check(partition, epoch)
+        self._stored[partition] = _Stored(epoch=epoch, saves=saves)
+
+    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:  # noqa: ARG002
+        entries = self._check(partition, epoch).entries
+        gone = [key for key, kept in entries.items() if is_outdated(kept, outdated)]
+        for key in gone:
+            del entries[key]
+        return len(gone)
+
+    def copy(self) -> MemoryCheckpoint:
+        """All of it as it is now: put back later, it has gone back in time."""
+        copied = MemoryCheckpoint()
+        copied._stored = deepcopy(self._stored)
+        return copied
+
+    def put_back(self, copied: MemoryCheckpoint) -> None:
+        """Be as the copy was."""
+        self._stored = deepcopy(copied._stored)
 
     async def views(self, partition: int) -> Mapping[str, bytes]:
         return dict(self._stored.get(partition, _Stored()).views)
@@ -103,6 +149,11 @@ class MemoryCheckpoint:
         if stored is None or stored.epoch != epoch:
             raise StaleWriter(f"partition {partition} was claimed by another worker")
         return stored
+
+
+def is_outdated(kept: Kept, outdated: Mapping[int, int]) -> bool:
+    """Whether an entry is let go."""
+    return kept.day < outdated.get(kept.shelf, outdated.get(-1, 0))
 
 
 def _change(fields: dict[str, bytes], changes: Mapping[str, bytes | None]) -> None:
@@ -120,8 +171,8 @@ class MemoryPublisher:
         self._log = log
         self._timestamp = timestamp
 
-    async def publish(self, outputs: Sequence[Output]) -> None:
-        for output in outputs:
+    async def publish(self, outputs: Sequence[Output]) -> list[int]:
+        return [
             self._log.append(
                 output.topic,
                 output.value,
@@ -129,4 +180,19 @@ class MemoryPublisher:
                 timestamp=self._timestamp,
                 partition=output.partition,
                 headers=output.headers,
-            )
+            ).offset
+            for output in outputs
+        ]
+
+
+class MemoryHistory:
+    """`History` over a `MemoryLog`."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+
+    async def journal(self, partition: int, at: int) -> list[bytes]:
+        return [record.value or b"" for record in self._log.records.get(("journal", partition), [])[at:]]
+
+    async def records(self, topic: str, partition: int, from_offset: int, to_offset: int) -> Chunk | None:
+        return self._log.read(topic, partition, from_offset, most=to_offset - from_offset)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -18,6 +19,7 @@ from trueup_schemas.dead_letter import HEADER_LEFT_OUT
 log = logging.getLogger(__name__)
 
 DEAD_LETTERS = "dead-letters"
+JOURNAL = "journal"
 
 
 class Publisher(Protocol):
@@ -26,8 +28,8 @@ class Publisher(Protocol):
     Sending the same outputs again is harmless: whoever reads them tells by their ids.
     """
 
-    async def publish(self, outputs: Sequence[Output]) -> None:
-        """Send them all.
+    async def publish(self, outputs: Sequence[Output]) -> list[int]:
+        """Send them all; the offset of each, -1 where it has none. What leads them of the journal goes out first.
 
         Raises:
             Unavailable: not all are known to have arrived; send all of them again later.
@@ -91,20 +93,26 @@ class KafkaPublisher:
         self._producer = producer
         return producer
 
-    async def publish(self, outputs: Sequence[Output]) -> None:
+    async def publish(self, outputs: Sequence[Output]) -> list[int]:
+        # Whoever reads what was said must find in the journal how it came about.
+        notes = list(takewhile(lambda output: output.topic == JOURNAL, outputs))
+        offsets = await self._publish(notes) if notes else []
+        return offsets + (await self._publish(outputs[len(notes) :]) if len(outputs) > len(notes) else [])
+
+    async def _publish(self, outputs: Sequence[Output]) -> list[int]:
         producer = await self._connected()
         sent = [await self._send(producer, output) for output in outputs]
         results = await asyncio.gather(*sent, return_exceptions=True)
         failed = [result for result in results if isinstance(result, BaseException)]
         if not failed:
-            return
+            return [getattr(result, "offset", -1) for result in results]
         # After a batch that the broker refused, the idempotent producer's numbers are out of order: begin anew.
         await self._disconnect(producer)
         large = [at for at, result in enumerate(results) if isinstance(result, MessageSizeTooLargeError)]
         if len(large) == len(failed) and all(outputs[at].topic == DEAD_LETTERS for at in large):
             log.error("%d dead letters are larger than Kafka takes: they are published without their bytes", len(large))
-            await self.publish([_without_bytes(outputs[at]) for at in large])
-            return
+            await self._publish([_without_bytes(outputs[at]) for at in large])
+            return [getattr(result, "offset", -1) for result in results]
         raise Unavailable(f"Kafka did not take {len(failed)} of {len(outputs)} outputs: {failed[0]!r}")
 
     async def _send(self, producer: AIOKafkaProducer, output: Output) -> Awaitable[Any]:

@@ -1,41 +1,95 @@
-"""Checkpoints in Redis: four keys a partition in one cluster slot, each call one script.
+"""Checkpoints in Redis: some keys a partition, all in one cluster slot; each call is one script.
 
-{prefix:worker:partition}:meta     hash   epoch, saves, at:<topic> (next offsets)
+{prefix:worker:partition}:meta     hash   epoch, saves, journal, at:<topic> (next offsets)
 {prefix:worker:partition}:state    hash   section -> bytes
+{prefix:worker:partition}:asleep   hash   section -> bytes
+{prefix:worker:partition}:e<n>     hash   entry's key -> shelf (4 bytes), day (2 bytes), bytes      n < BUCKETS
 {prefix:worker:partition}:views    hash   name -> bytes
 {prefix:worker:partition}:outbox   list   encoded outputs, oldest first
+
+Entries are spread over many small hashes, which Redis packs without a pointer between fields as long as they have few
+and short ones: an entry then takes little more than its bytes. Their names are made in the scripts, in the same slot.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
 import redis.asyncio
 from redis.exceptions import RedisError, ResponseError
 
+from trueup.engine import failpoints
 from trueup.engine.checkpoint import Claimed, Save
+from trueup.engine.failpoints import Failpoints
 from trueup.errors import StaleWriter, Unavailable
+from trueup.step import Found, Needs
+
+#: Hashes that the entries of a partition are spread over, a power of two up to 2¹⁶.
+BUCKETS = 32_768
+#: Of which a sweep looks at so many.
+SWEPT_AT_ONCE = 64
 
 _READ = """
 return {redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('LRANGE', KEYS[3], 0, -1)}
 """
 
+# The epoch is the time in milliseconds where that is later: none comes twice, even where Redis is put back to a copy.
 _CLAIM = f"""
-redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+local now = redis.call('TIME')
+local next_one = (tonumber(redis.call('HGET', KEYS[1], 'epoch')) or 0) + 1
+local epoch = math.max(next_one, now[1] * 1000 + math.floor(now[2] / 1000))
+redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch))
 {_READ}
 """
+
+_FENCE = "if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return redis.error_reply('STALE epoch') end"
 
 _REREAD = f"""
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return redis.error_reply('STALE epoch') end
+{_FENCE}
 {_READ}
 """
 
-# ARGV: epoch, saves, then seven lists, each led by its length: bases (topic, offset), offsets (topic, offset),
-# sections (field, value), gone sections, views (field, value), gone views, outbox entries.
-_SAVE = """
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return redis.error_reply('STALE epoch') end
-if (redis.call('HGET', KEYS[1], 'saves') or '0') ~= ARGV[2] then return redis.error_reply('STALE saves') end
+# An entry's bucket, from the first two bytes of its key, which is a hash.
+_BUCKET = f"""
+local function bucket(base, key)
+  local high, low = string.byte(key, 1, 2)
+  return base .. (high * 256 + low) % {BUCKETS}
+end
+"""
+
+# KEYS: the name that buckets begin with, asleep. ARGV: how many entries, their keys, names of sleeping sections.
+_FIND = f"""
+{_BUCKET}
+local entries, asleep = {{}}, {{}}
+local last = 1 + ARGV[1]
+for i = 2, last do entries[i - 1] = redis.call('HGET', bucket(KEYS[1], ARGV[i]), ARGV[i]) end
+for i = last + 1, #ARGV do asleep[i - last] = redis.call('HGET', KEYS[2], ARGV[i]) end
+return {{entries, asleep}}
+"""
+
+# KEYS: meta, state, asleep, views, outbox, the name that buckets begin with. ARGV: epoch, saves, then lists, each led
+# by its length: bases (topic, offset), offsets (topic, offset); for state, asleep and views what is set (field, value)
+# and what is gone; entries (key, value); outbox entries.
+_WRITE = f"""
+{_BUCKET}
+from, to = list()
+for i = from, to, 2 do redis.call('HSET', KEYS[1], 'at:' .. ARGV[i], ARGV[i + 1]) end
+for _, key in ipairs({{KEYS[2], KEYS[3], KEYS[4]}}) do
+  from, to = list()
+  for i = from, to, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
+  from, to = list()
+  for i = from, to do redis.call('HDEL', key, ARGV[i]) end
+end
+from, to = list()
+for i = from, to, 2 do redis.call('HSET', bucket(KEYS[6], ARGV[i]), ARGV[i], ARGV[i + 1]) end
+from, to = list()
+for i = from, to do redis.call('RPUSH', KEYS[5], ARGV[i]) end
+return redis.call('HINCRBY', KEYS[1], 'saves', 1)
+"""
+
+_LISTS = """
 local at = 3
 local function list()
   local first, size = at + 1, tonumber(ARGV[at])
@@ -43,40 +97,74 @@ local function list()
   return first, at - 1
 end
 local from, to = list()
+"""
+
+_COMPARE = f"""
+{_FENCE}
+if (redis.call('HGET', KEYS[1], 'saves') or '0') ~= ARGV[2] then return redis.error_reply('STALE saves') end
+{_LISTS}
 for i = from, to, 2 do
   if redis.call('HGET', KEYS[1], 'at:' .. ARGV[i]) ~= ARGV[i + 1] then return redis.error_reply('STALE offsets') end
 end
 local topics = redis.call('HLEN', KEYS[1]) - 1 - redis.call('HEXISTS', KEYS[1], 'saves')
+  - redis.call('HEXISTS', KEYS[1], 'journal')
 if topics ~= (to - from + 1) / 2 then return redis.error_reply('STALE offsets') end
-from, to = list()
-for i = from, to, 2 do redis.call('HSET', KEYS[1], 'at:' .. ARGV[i], ARGV[i + 1]) end
-for _, key in ipairs({KEYS[2], KEYS[3]}) do
-  from, to = list()
-  for i = from, to, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
-  from, to = list()
-  for i = from, to do redis.call('HDEL', key, ARGV[i]) end
-end
-from, to = list()
-for i = from, to do redis.call('RPUSH', KEYS[4], ARGV[i]) end
-return redis.call('HINCRBY', KEYS[1], 'saves', 1)
 """
 
-_CLEAR = """
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return redis.error_reply('STALE epoch') end
+_CLEAR = f"""
+{_FENCE}
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'journal', ARGV[3]) end
 return redis.call('LTRIM', KEYS[2], ARGV[2], -1)
 """
+
+# KEYS: meta, state, asleep, views, outbox, the name that buckets begin with. ARGV: epoch, saves.
+_BEGIN_ANEW = f"""
+{_FENCE}
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
+for n = 0, {BUCKETS - 1} do redis.call('UNLINK', KEYS[6] .. n) end
+return redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'saves', ARGV[2])
+"""
+
+# KEYS: meta, then buckets. ARGV: epoch, the day for shelves that are not named, then shelf, day.
+_SWEEP = f"""
+{_FENCE}
+local days, gone = {{}}, 0
+for i = 3, #ARGV, 2 do days[tonumber(ARGV[i])] = tonumber(ARGV[i + 1]) end
+for k = 2, #KEYS do
+  local pairs_ = redis.call('HGETALL', KEYS[k])
+  for i = 1, #pairs_, 2 do
+    local shelf, day = struct.unpack('>I4I2', pairs_[i + 1])
+    if day < (days[shelf] or tonumber(ARGV[2])) then gone = gone + redis.call('HDEL', KEYS[k], pairs_[i]) end
+  end
+end
+return gone
+"""
+
+_PACK = struct.Struct(">IH").pack
 
 
 class RedisCheckpoint:
     """`Checkpoint` on one Redis server or cluster. `prefix` and `worker` keep installations and workers apart."""
 
-    def __init__(self, client: redis.asyncio.Redis, *, worker: str, prefix: str = "trueup") -> None:
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        *,
+        worker: str,
+        prefix: str = "trueup",
+        points: Failpoints | None = None,
+    ) -> None:
         self._client = client
         self._name = f"{prefix}:{worker}"
+        self._points = points or Failpoints()
+        compare = _LISTS if self._points.on(failpoints.NO_COMPARE) else _COMPARE
         self._claim = client.register_script(_CLAIM)
         self._reread = client.register_script(_REREAD)
-        self._save = client.register_script(_SAVE)
+        self._find = client.register_script(_FIND)
+        self._save = client.register_script(compare + _WRITE)
+        self._begin_anew = client.register_script(_BEGIN_ANEW)
         self._clear = client.register_script(_CLEAR)
+        self._sweep = client.register_script(_SWEEP)
 
     async def claim(self, partition: int) -> Claimed:
         return await self._state(self._claim, partition)
@@ -85,8 +173,8 @@ class RedisCheckpoint:
         return await self._state(self._reread, partition, epoch)
 
     async def _state(self, script: Any, partition: int, *args: int) -> Claimed:
-        meta, state, _, outbox = self._keys(partition)
-        meta_pairs, state_pairs, entries = await self._run(script, [meta, state, outbox], list(args))
+        keys = self._keys(partition, "meta", "state", "outbox")
+        meta_pairs, state_pairs, entries = await self._run(script, keys, list(args))
         fields = _pairs(meta_pairs)
         return Claimed(
             epoch=int(fields[b"epoch"]),
@@ -94,38 +182,71 @@ class RedisCheckpoint:
             sections={name.decode(): value for name, value in _pairs(state_pairs).items()},
             outbox=list(entries),
             saves=int(fields.get(b"saves", 0)),
+            journal_at=int(fields.get(b"journal", 0)),
+        )
+
+    async def read(self, partition: int, needs: Needs) -> Found:
+        wanted, names = list(needs.entries), list(needs.asleep)
+        keys = self._keys(partition, "e", "asleep")
+        entries, asleep = await self._run(self._find, keys, [len(wanted), *wanted, *names])
+        return Found(
+            {key: value[6:] for key, value in zip(wanted, entries, strict=False) if value},
+            {name: value for name, value in zip(names, asleep, strict=False) if value},
         )
 
     async def save(self, partition: int, save: Save) -> None:
-        sections, gone_sections = _split(save.sections)
-        views, gone_views = _split(save.views)
+        if self._points.on(failpoints.APART):
+            await self._save_apart(partition, save)
+            return
+        await self._write(partition, save, save.offsets)
+
+    async def _write(self, partition: int, save: Save, offsets: Mapping[str, int]) -> None:
         args: list[Any] = [save.epoch, save.saves]
         for part in (
             [item for pair in save.base.items() for item in pair],
-            [item for pair in save.offsets.items() for item in pair],
-            sections,
-            gone_sections,
-            views,
-            gone_views,
+            [item for pair in offsets.items() for item in pair],
+            *_split(save.sections),
+            *_split(save.asleep),
+            *_split(save.views),
+            [item for key, kept in save.entries.items() for item in (key, _PACK(kept.shelf, kept.day) + kept.value)],
             save.outbox,
         ):
             args.append(len(part))
             args.extend(part)
-        await self._run(self._save, self._keys(partition), args)
+        await self._run(self._save, self._keys(partition, "meta", "state", "asleep", "views", "outbox", "e"), args)
 
-    async def clear_outbox(self, partition: int, epoch: int, count: int) -> None:
-        meta, _, _, outbox = self._keys(partition)
-        await self._run(self._clear, [meta, outbox], [epoch, count])
+    async def _save_apart(self, partition: int, save: Save) -> None:
+        """State first and offsets later, as one must not: a control for tests."""
+        await self._write(partition, save, {})
+        self._points.hit("save.before")
+        for topic, offset in save.offsets.items():
+            await self._client.hset(self._keys(partition, "meta")[0], f"at:{topic}", str(offset))
+
+    async def clear_outbox(self, partition: int, epoch: int, count: int, *, journal_at: int | None = None) -> None:
+        keys = self._keys(partition, "meta", "outbox")
+        await self._run(self._clear, keys, [epoch, count, "" if journal_at is None else journal_at])
+
+    async def begin_anew(self, partition: int, epoch: int, saves: int) -> None:
+        keys = self._keys(partition, "meta", "state", "asleep", "views", "outbox", "e")
+        await self._run(self._begin_anew, keys, [epoch, saves])
+
+    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:
+        first = turn * SWEPT_AT_ONCE
+        buckets = [f"e{(first + at) % BUCKETS}" for at in range(SWEPT_AT_ONCE)]
+        others = [item for shelf, day in outdated.items() if shelf >= 0 for item in (shelf, day)]
+        args = [epoch, outdated.get(-1, 0), *others]
+        return int(await self._run(self._sweep, self._keys(partition, "meta", *buckets), args))
 
     async def views(self, partition: int) -> Mapping[str, bytes]:
-        fields = await self._read(self._keys(partition)[2])
+        fields = await self._read(self._keys(partition, "views")[0])
         return {name.decode(): value for name, value in fields.items()}
 
     async def offsets(self, partition: int) -> Mapping[str, int]:
-        return _offsets(await self._read(self._keys(partition)[0]))
+        return _offsets(await self._read(self._keys(partition, "meta")[0]))
 
-    def _keys(self, partition: int) -> list[str]:
-        return [f"{{{self._name}:{partition}}}:{part}" for part in ("meta", "state", "views", "outbox")]
+    def _keys(self, partition: int, *parts: str) -> list[str]:
+        base = f"{{{self._name}:{partition}}}:"
+        return [base + part for part in parts]
 
     async def _read(self, key: str) -> dict[bytes, bytes]:
         try:

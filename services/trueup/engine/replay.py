@@ -8,21 +8,41 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from trueup.engine import outbox
-from trueup.engine.checkpoint import Claimed
+from trueup.engine.checkpoint import Claimed, Save
+from trueup.engine.isolation import Taken
 from trueup.engine.lane import Lane, LaneSetup
 from trueup.engine.records import Chunk
-from trueup.step import Output
-from trueup_schemas.journal import JournalEntry
+from trueup.step import Found, Needs, Output
+from trueup_schemas.journal import ChunkTaken, EventSkipped, JournalEntry, TickTaken
 
 #: The records `[from_offset, to_offset)` of a topic in one partition.
 Read = Callable[[str, int, int], Chunk]
+
+
+class _Held:
+    """Entries and sleeping sections as they were saved."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, bytes] = {}
+        self._asleep: dict[str, bytes | None] = {}
+
+    def keep(self, save: Save) -> None:
+        self._entries.update({key: kept.value for key, kept in save.entries.items()})
+        self._asleep.update(save.asleep)
+
+    def find(self, needs: Needs) -> Found:
+        asleep = {name: self._asleep.get(name) for name in needs.asleep}
+        return Found(
+            {key: self._entries[key] for key in needs.entries if key in self._entries},
+            {name: value for name, value in asleep.items() if value is not None},
+        )
 
 
 def replay(partition: int, entries: Iterable[JournalEntry], read: Read, setup: LaneSetup) -> Iterator[list[Output]]:
     """The outbox of each save, as it was: the journal's own entry, dead letters, what the step had to say.
 
     Args:
-        entries: those of this partition, by growing `save` from 1 on, each once.
+        entries: those of this partition, by growing `save` from 1 (or one that began `anew`) on, each once.
         read: where the records are, as long as Kafka keeps them.
         setup: of the worker that wrote the journal; another one answers "what if".
 
@@ -30,23 +50,40 @@ def replay(partition: int, entries: Iterable[JournalEntry], read: Read, setup: L
         ValueError: an entry is missing.
         StepFailed: the step raised on an event that the journal does not skip.
     """
-    lane = Lane(partition, Claimed(epoch=0, offsets={}, sections={}, outbox=()), setup)
-    for number, entry in enumerate(entries, start=1):
-        if entry["save"] != number:
-            raise ValueError(f"the journal of partition {partition} goes on at save {entry['save']}, not {number}")
+    lane, held = _beginning(partition, setup, saves=0)
+    for entry in entries:
+        if entry.get("anew"):
+            lane, held = _beginning(partition, setup, saves=entry["save"] - 1)
+        if entry["save"] != lane.saves + 1:
+            raise ValueError(
+                f"the journal of partition {partition} goes on at save {entry['save']}, not {lane.saves + 1}"
+            )
         lane.epoch = entry["epoch"]
-        _take(lane, entry, read)
+        lane.begin(entry)
+        for note in entry["taken"]:
+            item = noted(lane, note, None if note["type"] != "chunk" else read_noted(read, note))
+            if item is not None:
+                lane.give(item, held.find(lane.needs(item)))
         save = lane.cut()
-        lane.saved(save)
+        held.keep(save)
         yield [outbox.decode(raw) for raw in save.outbox]
 
 
-def _take(lane: Lane, entry: JournalEntry, read: Read) -> None:
-    for note in entry["taken"]:
-        if note["type"] == "skip":
-            lane.skip((note["topic"], note["offset"], note["index"]))
-        elif note["type"] == "tick":
-            lane.tick(note["now"])
-        else:
-            chunk = read(note["topic"], note["from_offset"], note["to_offset"])
-            lane.take(chunk, apart=note.get("apart", False))
+def _beginning(partition: int, setup: LaneSetup, *, saves: int) -> tuple[Lane, _Held]:
+    return Lane(partition, Claimed(epoch=0, offsets={}, sections={}, outbox=(), saves=saves), setup), _Held()
+
+
+def read_noted(read: Read, note: ChunkTaken) -> Chunk:
+    """The records that the journal says were taken."""
+    return read(note["topic"], note["from_offset"], note["to_offset"])
+
+
+def noted(lane: Lane, note: ChunkTaken | TickTaken | EventSkipped, chunk: Chunk | None) -> Taken | None:
+    """What the journal says was taken, to be given to the lane; None where it says what was not."""
+    if note["type"] == "skip":
+        lane.skip((note["topic"], note["offset"], note["index"]))
+        return None
+    if note["type"] == "tick":
+        return Taken("", [], None, note["now"])
+    assert chunk is not None
+    return lane.decode(chunk, apart=note.get("apart", False))

@@ -23,7 +23,7 @@ from trueup.monitor.model import Changed, Compared, HourClosed, Model, Noticed
 from trueup.monitor.version import Version
 from trueup.monitor.view import model_view
 from trueup.monitor.windows import DAY
-from trueup.step import Arrival, Effects, Output
+from trueup.step import NO_NEEDS, Arrival, Effects, Found, Needs, Output
 
 #: Version of the form in which state is saved.
 FORM = 1
@@ -79,7 +79,23 @@ class MonitorStep:
     def urgent(self) -> bool:
         return self._urgent
 
-    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int]) -> None:
+    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:  # noqa: ARG002
+        return NO_NEEDS
+
+    def needs_at(self, now: float) -> Needs:  # noqa: ARG002
+        return NO_NEEDS
+
+    @property
+    def outdated(self) -> Mapping[int, int]:
+        return {}
+
+    def take(
+        self,
+        topic: str,
+        arrivals: Sequence[Arrival],
+        positions: Mapping[str, int],
+        found: Found,  # noqa: ARG002
+    ) -> None:
         handle = self._handlers[topic]
         if self._series is None and arrivals:
             self._series = int(arrivals[0].timestamp * 1000)
@@ -90,7 +106,7 @@ class MonitorStep:
         for model, item in noticed:
             self._signal_noticed(model, item, positions)
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float, found: Found) -> None:  # noqa: ARG002
         self._now = now
         before_day = int((now - self._config.label_horizon_days * DAY) // DAY)
         for model_id, entry in self._waiting.let_go(before_day, most=LET_GO_AT_ONCE):

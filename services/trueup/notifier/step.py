@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trueup import snapshots
-from trueup.step import Arrival, Effects, Output
+from trueup.step import NO_NEEDS, Arrival, Effects, Found, Needs, Output
 from trueup_schemas.alert import Alert
 from trueup_schemas.identity import stable_id
 
@@ -35,7 +35,23 @@ class NotifierStep:
     def urgent(self) -> bool:
         return bool(self._outputs)
 
-    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int]) -> None:  # noqa: ARG002
+    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:  # noqa: ARG002
+        return NO_NEEDS
+
+    def needs_at(self, now: float) -> Needs:  # noqa: ARG002
+        return NO_NEEDS
+
+    @property
+    def outdated(self) -> Mapping[int, int]:
+        return {}
+
+    def take(
+        self,
+        topic: str,  # noqa: ARG002
+        arrivals: Sequence[Arrival],
+        positions: Mapping[str, int],  # noqa: ARG002
+        found: Found,  # noqa: ARG002
+    ) -> None:
         for arrival in arrivals:
             alert = arrival.event
             alert_id, revision = alert["alert_id"], alert["revision"]
@@ -48,7 +64,7 @@ class NotifierStep:
                 delivery_id = stable_id("delivery", channel, alert_id, revision)
                 self._outputs.append(Output(DELIVER + channel, delivery_id.encode(), body))
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float, found: Found) -> None:
         """Nothing depends on the time yet."""
 
     def effects(self) -> Effects:

@@ -69,15 +69,16 @@ class DeliveringPublisher:
         if self._session is not None:
             await self._session.close()
 
-    async def publish(self, outputs: Sequence[Output]) -> None:
+    async def publish(self, outputs: Sequence[Output]) -> list[int]:
         records = [output for output in outputs if not output.topic.startswith(DELIVER)]
         deliveries = [output for output in outputs if output.topic.startswith(DELIVER)]
-        if records:
-            await self._kafka.publish(records)
+        offsets = await self._kafka.publish(records) if records else []
         results = await asyncio.gather(*map(self._deliver, deliveries))
         if waiting := results.count(False):
             raise Unavailable(f"{waiting} of {len(deliveries)} deliveries did not go out yet")
         self._done.difference_update(_id(output) for output in deliveries)
+        known = iter(offsets)
+        return [-1 if output.topic.startswith(DELIVER) else next(known) for output in outputs]
 
     async def _deliver(self, output: Output) -> bool:
         """Try once, where it is time; whether nothing more is to be done about it."""

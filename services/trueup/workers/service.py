@@ -13,7 +13,9 @@ from typing import Any, cast
 
 import redis.asyncio
 
-from trueup.engine import batches
+from trueup.engine import batches, failpoints
+from trueup.engine.clock import SteadyClock
+from trueup.engine.kafka_history import KafkaHistory
 from trueup.engine.loop import Loop, LoopSettings
 from trueup.engine.publisher import KafkaPublisher
 from trueup.engine.redis_checkpoint import RedisCheckpoint
@@ -37,12 +39,17 @@ class Service:
         self._positions: dict[int, Mapping[str, int]] = {}
         self.kafka = KafkaPublisher(settings.kafka.bootstrap, prefix=self._prefix)
         self.publisher = DeliveringPublisher(self.kafka, settings.channels)
+        self.history = KafkaHistory(settings.kafka.bootstrap, prefix=self._prefix)
+        points = failpoints.from_environment()
         self.redis = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=10, socket_connect_timeout=5)
         self.loop = Loop(
             setup=lane_setup(worker, settings),
-            checkpoint=RedisCheckpoint(self.redis, worker=worker, prefix=settings.redis.key_prefix),
+            checkpoint=RedisCheckpoint(self.redis, worker=worker, prefix=settings.redis.key_prefix, points=points),
             publisher=self.publisher,
             commit=self._remember,
+            history=self.history,
+            wall_clock=SteadyClock(),
+            points=points,
             settings=_pace(worker, settings),
         )
         self.app = self._app(worker)
@@ -89,6 +96,7 @@ class Service:
         """Disconnect."""
         await self.publisher.stop()
         await self.kafka.stop()
+        await self.history.stop()
         await self.redis.aclose()
 
     async def _read(self, stream: Any) -> None:
@@ -105,7 +113,7 @@ class Service:
             await asyncio.sleep(self.loop.settings.reclaim_seconds)
             consumer = self._consumer
             if self.loop.lost.is_set() and consumer.flow_active and consumer.assignment():
-                await consumer.perform_seek()
+                await consumer.seek_lost()
 
     @property
     def _consumer(self) -> batches.ChunkConsumer:

@@ -9,8 +9,9 @@ from typing import Literal
 
 from trueup.alerter import step as alerter
 from trueup.engine import topic_setup
+from trueup.engine.decoding import Feed
 from trueup.engine.journal import Build
-from trueup.engine.lane import Feed, LaneSetup
+from trueup.engine.lane import LaneSetup
 from trueup.engine.topic_setup import TopicSpec
 from trueup.monitor import step as monitor
 from trueup.notifier import step as notifier
