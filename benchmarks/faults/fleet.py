@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import threading
@@ -72,26 +71,32 @@ class Member:
     @property
     def frozen(self) -> bool:
         """Whether it was stopped (SIGSTOP)."""
-        with suppress(psutil.Error):
-            return bool(self._own().status() == psutil.STATUS_STOPPED)
+        own = self._own()
+        with suppress(psutil.NoSuchProcess):
+            return own is not None and own.status() == psutil.STATUS_STOPPED
         return False
 
     def freeze(self) -> None:
         """SIGSTOP."""
-        os.kill(self._own().pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """SIGCONT, if it is there."""
-        with suppress(psutil.Error, NotInTime, ProcessLookupError):
-            os.kill(self._own().pid, signal.SIGCONT)
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
 
-    def _own(self) -> psutil.Process:
-        """The worker itself: a child of its watchdog, which is a child of this process."""
+    def _signal(self, number: signal.Signals) -> None:
+        own = self._own()
+        with suppress(psutil.NoSuchProcess):
+            if own is not None:
+                own.send_signal(number)
+
+    def _own(self) -> psutil.Process | None:
+        """The worker itself, a grandchild of this process: its parent is its watchdog. None: not there (yet)."""
         for process in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
                 if process.environ().get(MARK) == self.name and process.cmdline()[-2:] == ["trueup", self.worker]:
                     return process
-        raise NotInTime(f"{self.name} has no process")
+        return None
 
     @property
     def refused(self) -> int:

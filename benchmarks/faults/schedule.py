@@ -36,19 +36,19 @@ class Fault:
 #: Where a worker is killed: between process and save, save and publish, publish and clear, clear and commit, and while
 #: it restores. Two of one group are never down at once but in the last round, which takes all three.
 KILLS: tuple[Fault, ...] = (
-    Fault("kill_workers", {"a": "take.after=kill@40", "alerter": "save.before=kill@2"}),
-    Fault("kill_workers", {"b": "save.before=kill@10", "alerter": "save.after=kill@2"}),
-    Fault("kill_workers", {"a": "save.after=kill@10", "alerter": "publish.after=kill@2"}),
-    Fault("kill_workers", {"b": "publish.after=kill@10", "alerter": "claim.after=kill"}),
-    Fault("kill_workers", {"a": "clear.after=kill@10", "alerter": AT_RANDOM}),
+    Fault("kill_workers", {"a": "take.after=kill@20", "alerter": "save.before=kill@2"}),
+    Fault("kill_workers", {"b": "save.before=kill@3", "alerter": "save.after=kill@2"}),
+    Fault("kill_workers", {"a": "save.after=kill@3", "alerter": "publish.after=kill@2"}),
+    Fault("kill_workers", {"b": "publish.after=kill@3", "alerter": "claim.after=kill"}),
+    Fault("kill_workers", {"a": "clear.after=kill@3", "alerter": AT_RANDOM}),
     Fault("kill_workers", {"b": "claim.after=kill", "alerter": "take.after=kill@2"}),
     Fault("kill_workers", {"a": AT_RANDOM, "b": AT_RANDOM, "alerter": AT_RANDOM}),
 )
 #: Past the session timeout, with a save at hand, with one written and not published, and with input taken.
 PAUSES: tuple[Fault, ...] = (
-    Fault("pause_worker", {"a": "save.before=stop@10"}),
-    Fault("pause_worker", {"b": "save.after=stop@10"}),
-    Fault("pause_worker", {"a": "take.after=stop@40"}),
+    Fault("pause_worker", {"a": "save.before=stop@3"}),
+    Fault("pause_worker", {"b": "save.after=stop@3"}),
+    Fault("pause_worker", {"a": "take.after=stop@20"}),
 )
 SERVERS: tuple[Fault, ...] = (
     Fault("kill_kafka"),
@@ -72,11 +72,11 @@ class Control:
 #: killed between the two takes the same input twice (the place is reached once before both writes, too: hence two
 #: kills, of which one falls between). Random ids are other ones in each life.
 CONTROLS: tuple[Control, ...] = (
-    Control("no-compare", "control.no-compare=on", (Fault("pause_worker", {"a": "save.before=stop@5"}),)),
+    Control("no-compare", "control.no-compare=on", (Fault("pause_worker", {"a": "save.before=stop@3"}),)),
     Control(
         "apart",
         "control.apart=on",
-        (Fault("kill_workers", {"a": "save.before=kill@10", "b": "save.before=kill@11"}),),
+        (Fault("kill_workers", {"a": "save.before=kill@6", "b": "save.before=kill@7"}),),
     ),
     Control("random-ids", "control.random-ids=on"),
 )
