@@ -73,8 +73,6 @@ def _pause_worker(scene: Scene, fault: Fault) -> str:
     member.thaw()
     fleet.until(f"a write of {name} was refused", lambda: member.refused > before, seconds=30.0)
     took = fleet.recover("the pause")
-    if at != AT_RANDOM:
-        member.arm("")
     scene.refused.append(member.refused - before)
     scene.done["pause"] += 1
     return f"{scene.refused[-1]} writes refused, all caught up after {took:.1f} s"

@@ -77,7 +77,7 @@ def under_faults(stack: Stack, folder: Path, name: str, faults: Sequence[Fault],
     with under_load(stack, folder, name, seed=seed) as scene:
         for fault in faults:
             _tell(started, fault, actions.make(scene, fault))
-        scene.load.close()
+        scene.end_load()
         _become_quiet(scene, QUIET_SECONDS)
         return _ran(scene, started)
 
@@ -102,11 +102,11 @@ def _control(stack: Stack, folder: Path, control: Control) -> tuple[Ran, bool]:
             for fault in control.faults:
                 _tell(started, fault, actions.make(scene, fault))
             scene.pass_time(CONTROL_SECONDS)
-            scene.load.close()
+            scene.end_load()
             _become_quiet(scene, CONTROL_QUIET_SECONDS)
         except NotInTime as error:
             say(f"{time.monotonic() - started:6.1f} s  {control.name}: {error}")
-            scene.load.close()
+            scene.end_load()
             quiet = False
         return _ran(scene, started), quiet
 

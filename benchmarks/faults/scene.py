@@ -15,6 +15,7 @@ import redis
 from benchmarks.faults.fleet import Fleet
 from benchmarks.faults.installation import Installation
 from benchmarks.faults.load import CONFIG, Load
+from benchmarks.faults.pipeline import Pipeline
 from trueup.embedded import Stack
 
 
@@ -25,6 +26,7 @@ class Scene:
     stack: Stack
     fleet: Fleet
     load: Load
+    pipeline: Pipeline
     folder: Path
     rng: random.Random
     #: What was done, by kind.
@@ -36,6 +38,15 @@ class Scene:
     def pass_time(self, seconds: float) -> None:
         """Let the load run on for so long."""
         self._never.wait(seconds)
+
+    def end_load(self) -> None:
+        """Nothing more comes in.
+
+        Raises:
+            Unavailable: Kafka did not take the rest of it.
+        """
+        self.load.close()
+        self.pipeline.close()
 
     @property
     def client(self) -> redis.Redis:
@@ -70,7 +81,10 @@ def under_load(stack: Stack, folder: Path, name: str, *, seed: int, failpoints: 
         leave.callback(fleet.thaw)
         load = Load(here.bootstrap, here.prefix, seed=seed)
         leave.callback(load.abandon)
+        pipeline = Pipeline(here.bootstrap, here.prefix)
+        leave.callback(pipeline.close)
         fleet.start()
         load.start()
+        pipeline.start()
         fleet.settle_in()
-        yield Scene(stack, fleet, load, folder, random.Random(seed))
+        yield Scene(stack, fleet, load, pipeline, folder, random.Random(seed))
