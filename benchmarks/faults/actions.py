@@ -203,8 +203,11 @@ def _ballast(folder: Path) -> Path:
     return folder / "ballast"
 
 
-def _fill_disk(_: Scene, folder: Path) -> None:
-    """Leave not a byte on the disk of Redis, and so until it has met that."""
+def _fill_disk(scene: Scene, folder: Path) -> None:
+    """Leave not a byte on the disk of Redis; nor may a new append-only file, half written, give room again."""
+    with scene.client as client:
+        client.config_set("auto-aof-rewrite-percentage", 0)
+        scene.fleet.until("no append-only file is rewritten", lambda: not client.info()["aof_rewrite_in_progress"])
     ballast = os.open(_ballast(folder), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         with suppress(OSError):
@@ -216,6 +219,8 @@ def _fill_disk(_: Scene, folder: Path) -> None:
 
 def _free_disk(scene: Scene, folder: Path) -> None:
     _ballast(folder).unlink()
+    with scene.client as client:
+        client.config_set("auto-aof-rewrite-percentage", 100)
     scene.fleet.until("Redis writes again", lambda: not _refuses(scene), seconds=30.0)
 
 

@@ -23,7 +23,7 @@ MARK = "FAULTS_WORKER"
 REFUSED = re.compile(r"is let go and claimed anew: .*\(STALE ")
 
 _POLL_SECONDS = 0.05
-_PATIENCE_SECONDS = 90.0
+_PATIENCE_SECONDS = 150.0
 
 
 class NotInTime(Exception):

@@ -54,9 +54,10 @@ SERVERS: tuple[Fault, ...] = (
     Fault("kill_kafka"),
     Fault("kill_redis"),
     Fault("redis_put_back", {"a": "redo.after=kill"}),
-    Fault("redis_emptied"),
     Fault("redis_disk_full"),
 )
+#: First, for all that came before is taken again.
+EMPTIED = Fault("redis_emptied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,10 @@ CONTROLS: tuple[Control, ...] = (
 
 
 def whole(seed: int) -> list[Fault]:
-    """All faults, in an order that the seed decides; a rolling restart last."""
+    """All faults: an empty Redis first, a rolling restart last, between them in an order that the seed decides."""
     faults = [*KILLS, *PAUSES, *SERVERS]
     random.Random(seed).shuffle(faults)
-    return [*faults, Fault("rolling_restart")]
+    return [EMPTIED, *faults, Fault("rolling_restart")]
 
 
 def short() -> list[Fault]:
