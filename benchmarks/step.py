@@ -104,6 +104,7 @@ def _fold(chunks: list[Chunk]) -> None:
     lane = Lane(0, Claimed(1, {}, {}, []), setup)
     for number, chunk in enumerate(chunks):
         lane.offer(chunk)
-        lane.run_next()
+        while (item := lane.next()) is not None:
+            lane.give(item)
         if number % SAVE_EVERY == SAVE_EVERY - 1:
-            lane.saved(lane.cut())
+            lane.cut()

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import redis
@@ -17,8 +18,19 @@ from trueup.embedded.ports import free_ports
 from trueup.engine.checkpoint import Checkpoint, Save
 from trueup.engine.redis_checkpoint import RedisCheckpoint
 from trueup.errors import Unavailable
+from trueup.step import Kept
 
-SAVE = Save(epoch=1, base={}, saves=0, offsets={"a": 1}, sections={"s": b"1"}, views={"v": b"1"}, outbox=[b"x"])
+SAVE = Save(
+    epoch=1,
+    base={},
+    saves=0,
+    offsets={"a": 1},
+    sections={"s": b"1"},
+    asleep={"z": b"1"},
+    entries={b"0123456789abcdef": Kept(1, 2, b"e")},
+    views={"v": b"1"},
+    outbox=[b"x"],
+)
 
 
 @pytest.mark.live
@@ -30,8 +42,8 @@ def test_all_keys_of_a_partition_lie_in_one_slot_and_those_of_partitions_are_spr
         for worker in ("monitor", "alerter"):
             checkpoint = RedisCheckpoint(client, worker=worker, prefix=prefix)
             for partition in range(16):
-                await checkpoint.claim(partition)
-                await checkpoint.save(partition, SAVE)
+                claimed = await checkpoint.claim(partition)
+                await checkpoint.save(partition, replace(SAVE, epoch=claimed.epoch))
         await client.aclose()
 
     asyncio.run(fill())
@@ -40,7 +52,7 @@ def test_all_keys_of_a_partition_lie_in_one_slot_and_those_of_partitions_are_spr
     slots: dict[bytes, set[int]] = {}
     for key in keys:
         slots.setdefault(key.rpartition(b":")[0], set()).add(key_slot(key))
-    assert len(keys) == 2 * 16 * 4
+    assert len(keys) == 2 * 16 * 6
     assert len(slots) == 2 * 16
     assert all(len(found) == 1 for found in slots.values())
     assert len(set.union(*slots.values())) > 16
@@ -87,10 +99,10 @@ def test_a_redis_that_refuses_to_write_is_unavailable_and_not_a_stale_writer(sta
     async def work() -> None:
         client = redis.asyncio.Redis.from_url(stack.addresses.redis)
         checkpoint = RedisCheckpoint(client, worker="monitor", prefix=prefix)
-        await checkpoint.claim(0)
+        claimed = await checkpoint.claim(0)
         await client.set(f"{{{prefix}:monitor:0}}:views", "no hash")
         with pytest.raises(Unavailable, match="WRONGTYPE"):
-            await checkpoint.save(0, SAVE)
+            await checkpoint.save(0, replace(SAVE, epoch=claimed.epoch))
         await client.aclose()
 
     asyncio.run(work())

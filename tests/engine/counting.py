@@ -15,14 +15,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from hashlib import blake2b
 from typing import Any, Literal
 
 from trueup.engine import outbox
 from trueup.engine.checkpoint import Claimed, Save
-from trueup.engine.lane import Feed, Lane, LaneSetup, StepFailed
+from trueup.engine.decoding import Feed
+from trueup.engine.lane import AsRead, Lane, LaneSetup, NotRead, StepFailed
 from trueup.engine.partitioner import partition_for
 from trueup.engine.records import Chunk, Record
-from trueup.step import NO_NEEDS, Arrival, Effects, Found, Needs, Output
+from trueup.step import NO_NEEDS, Arrival, Effects, Found, Kept, Needs, Output
 from trueup_schemas.codec import Codec
 from trueup_schemas.topics import FEEDBACK, PREDICTIONS
 
@@ -43,7 +45,11 @@ class Poisoned(Exception):
 
 
 class Counting:
-    """Counts events by topic and model, and emits one numbered output for each."""
+    """Counts events by topic and model, and emits one numbered output for each.
+
+    How many came of each of a few groups by their id is kept in entries, which it holds no longer than it must; what
+    was not counted from one tick to the next falls asleep.
+    """
 
     def __init__(self, partition: int, saved: Mapping[str, bytes], *, bad_tick: Callable[[float], bool]) -> None:
         self._bad_tick = bad_tick
@@ -53,11 +59,17 @@ class Counting:
         self._ticks: int = own["ticks"]
         self._time: float | None = own["time"]
         self._counts = {name: int(value) for name, value in saved.items() if name != "own"}
+        self._idle = set(self._counts)
+        self._sleepy: set[str] = set()
+        self._groups: dict[bytes, int] = {}
+        self._changed: set[bytes] = set()
         self._effects = Effects()
         self._mute = False
 
-    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:  # noqa: ARG002
-        return NO_NEEDS
+    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:
+        groups = {group_of(topic, arrival.event) for arrival in arrivals}
+        names = {f"{topic}/{arrival.event['model_id']}" for arrival in arrivals}
+        return Needs(sorted(groups - set(self._groups)), sorted(names - set(self._counts)))
 
     def needs_at(self, now: float) -> Needs:  # noqa: ARG002
         return NO_NEEDS
@@ -66,18 +78,29 @@ class Counting:
     def outdated(self) -> Mapping[int, int]:
         return {}
 
-    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int], found: Found) -> None:  # noqa: ARG002
+    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int], found: Found) -> None:
         assert arrivals, "a step is never called for nothing"
         kinds = {arrival.event["prediction_id"].split("-")[0] for arrival in arrivals}
         if {"left", "right"} <= kinds:
             raise Poisoned("left and right together")
         for arrival in arrivals:
-            self._count(topic, arrival, positions)
+            self._wake(f"{topic}/{arrival.event['model_id']}", found)
+            self._count(topic, arrival, positions, found)
 
-    def _count(self, topic: str, arrival: Arrival, positions: Mapping[str, int]) -> None:
+    def _wake(self, name: str, found: Found) -> None:
+        self._idle.discard(name)
+        self._sleepy.discard(name)
+        known = name in self._counts or name in self._effects.asleep
+        if not known and (held := found.asleep.get(name)) is not None:
+            self._counts[name] = int(held)
+            self._effects.asleep[name] = None
+
+    def _count(self, topic: str, arrival: Arrival, positions: Mapping[str, int], found: Found) -> None:
         name, kind = arrival.event["prediction_id"], arrival.event["prediction_id"].split("-")[0]
-        model = arrival.event["model_id"]
+        model, group = arrival.event["model_id"], group_of(topic, arrival.event)
         count = 0 if kind == "forget" else self._counts.get(f"{topic}/{model}", 0) + 1
+        self._groups[group] = nth = self._groups.get(group, int(found.entries.get(group, b"0"))) + 1
+        self._changed.add(group)
         self._number += 1
         self._time = max(self._time or 0.0, arrival.timestamp)
         self._set(f"{topic}/{model}", count)
@@ -85,7 +108,8 @@ class Counting:
             raise Poisoned(name)
         self._mute = self._mute or kind == "mute"
         self._effects.urgent = self._effects.urgent or kind == "urgent"
-        said = {"number": self._number, "id": name, "place": [topic, arrival.offset, arrival.place], "at": positions}
+        place = [topic, arrival.offset, arrival.place]
+        said = {"number": self._number, "id": name, "nth": nth, "place": place, "at": positions}
         value = json.dumps(said, sort_keys=True).encode()
         self._effects.outputs.append(
             Output("signals", model.encode(), value, (("number", b"%d" % self._number),), self._partition)
@@ -101,6 +125,8 @@ class Counting:
 
     def tick(self, now: float, found: Found) -> None:  # noqa: ARG002
         self._ticks += 1
+        self._sleepy |= self._idle & set(self._counts)
+        self._idle = set(self._counts)
         if self._bad_tick(now):
             raise Poisoned(f"tick {now}")
 
@@ -116,9 +142,23 @@ class Counting:
         if self._mute:
             raise Poisoned("nothing to say")
         effects, self._effects = self._effects, Effects()
+        for name in self._sleepy:
+            effects.sections[name] = None
+            effects.asleep[name] = str(self._counts.pop(name)).encode()
+        self._sleepy = set()
+        effects.entries = {key: Kept(0, 20_000, str(self._groups[key]).encode()) for key in self._changed}
+        # What did not change since the effects before is saved, and is read again when it is needed.
+        self._groups = {key: self._groups[key] for key in self._changed}
+        self._changed = set()
         own = {"number": self._number, "ticks": self._ticks, "time": self._time}
         effects.sections["own"] = json.dumps(own).encode()
         return effects
+
+
+def group_of(topic: str, event: Mapping[str, Any]) -> bytes:
+    """The key of the entry that an event counts in."""
+    number = sum(event["prediction_id"].encode()) % 3
+    return blake2b(f"{topic}/{event['model_id']}/{number}".encode(), digest_size=16).digest()
 
 
 def never(_: float) -> bool:
@@ -174,16 +214,56 @@ def after(saves: Iterable[Save], *, epoch: int = 1) -> Claimed:
     return Claimed(epoch=epoch, offsets=offsets, sections=sections, outbox=(), saves=len(held_saves))
 
 
-def run(running: Lane, claimed: Claimed | None = None) -> list[StepFailed]:
-    """Take all that waits, isolating from `claimed` wherever the step raises; the failures."""
+def find(saves: Iterable[Save], needs: Needs) -> Found:
+    """What a checkpoint that took these saves has of it."""
+    entries: dict[bytes, bytes] = {}
+    asleep: dict[str, bytes | None] = {}
+    for save in saves:
+        entries.update({key: kept.value for key, kept in save.entries.items()})
+        asleep.update(save.asleep)
+    named = {name: asleep.get(name) for name in needs.asleep}
+    return Found(
+        {key: entries[key] for key in needs.entries if key in entries},
+        {name: held for name, held in named.items() if held is not None},
+    )
+
+
+def run(running: Lane, saves: Sequence[Save] = ()) -> list[StepFailed]:
+    """Take all that waits, isolating wherever the step raises; the failures. `saves` are what the lane saved so far."""
     failures = []
     while not running.idle:
         try:
-            running.run_next()
+            run_next(running, saves)
         except StepFailed as failure:
             failures.append(failure)
-            running.isolate(claimed or Claimed(epoch=2, offsets={}, sections={}, outbox=()))
+            isolate(running, saves)
     return failures
+
+
+def isolate(running: Lane, saves: Sequence[Save] = (), *, claimed: Claimed | None = None) -> None:
+    """Isolate, reading as often as the lane asks for more."""
+    read = AsRead()
+    while True:
+        try:
+            running.isolate(claimed or after(saves, epoch=2), read)
+            return
+        except NotRead as more:
+            read.add(more.needs, find(saves, more.needs))
+
+
+def run_next(running: Lane, saves: Sequence[Save] = ()) -> None:
+    """Take the next chunk, and the time that it brings."""
+    item = running.next()
+    if item is not None:
+        running.give(item, find(saves, running.needs(item)))
+    if (now := running.tick_by_stream()) is not None:
+        running.give(now)
+
+
+def tick(running: Lane, now: float) -> None:
+    """Tell the time."""
+    if (item := running.tick(now)) is not None:
+        running.give(item)
 
 
 def outputs(save: Save, topic: str) -> list[Output]:

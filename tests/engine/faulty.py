@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from trueup.engine.checkpoint import Checkpoint, Claimed, Save
 from trueup.engine.publisher import Publisher
 from trueup.errors import Unavailable
-from trueup.step import Output
+from trueup.step import Found, Needs, Output
 
 Result = TypeVar("Result")
-PLACES = ("claim", "reread", "save", "publish", "clear")
+PLACES = ("claim", "reread", "read", "save", "publish", "clear")
 WAYS = ("fail", "lose", "kill", "kill-after")
 
 
@@ -74,15 +74,27 @@ class FaultyCheckpoint:
 
         return await self._faults.at("reread", call)
 
+    async def read(self, partition: int, needs: Needs) -> Found:
+        async def call() -> Found:
+            return await self._checkpoint.read(partition, needs)
+
+        return await self._faults.at("read", call)
+
     async def save(self, partition: int, save: Save) -> None:
         async def call() -> None:
             await self._checkpoint.save(partition, save)
 
         await self._faults.at("save", call)
 
-    async def clear_outbox(self, partition: int, epoch: int, count: int) -> None:
+    async def begin_anew(self, partition: int, epoch: int, saves: int) -> None:
+        await self._checkpoint.begin_anew(partition, epoch, saves)
+
+    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:
+        return await self._checkpoint.sweep(partition, epoch, turn, outdated)
+
+    async def clear_outbox(self, partition: int, epoch: int, count: int, *, journal_at: int | None = None) -> None:
         async def call() -> None:
-            await self._checkpoint.clear_outbox(partition, epoch, count)
+            await self._checkpoint.clear_outbox(partition, epoch, count, journal_at=journal_at)
 
         await self._faults.at("clear", call)
 
@@ -100,12 +112,12 @@ class FaultyPublisher:
         self._publisher = publisher
         self._faults = faults
 
-    async def publish(self, outputs: Sequence[Output]) -> None:
+    async def publish(self, outputs: Sequence[Output]) -> list[int]:
         half = list(outputs[: len(outputs) // 2])
 
-        async def call() -> None:
-            await self._publisher.publish(outputs)
+        async def call() -> list[int]:
+            return await self._publisher.publish(outputs)
 
         if self._faults.armed.get("publish") in ("fail", "kill"):
             await self._publisher.publish(half)
-        await self._faults.at("publish", call)
+        return await self._faults.at("publish", call)

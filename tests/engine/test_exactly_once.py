@@ -28,17 +28,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from engine.counting import MODELS, PARTITIONS, setup, value
+from engine.counting import MODELS, PARTITIONS, group_of, setup, value
 from engine.faulty import PLACES, WAYS, Faults, FaultyCheckpoint, FaultyPublisher, Killed
 from trueup.embedded import Stack
 from trueup.engine.checkpoint import Checkpoint
 from trueup.engine.loop import Loop, LoopSettings
-from trueup.engine.memory import MemoryCheckpoint, MemoryLog, MemoryPublisher
+from trueup.engine.memory import MemoryCheckpoint, MemoryHistory, MemoryLog, MemoryPublisher
 from trueup.engine.records import Chunk
 from trueup.engine.redis_checkpoint import RedisCheckpoint
 from trueup.engine.replay import replay
 from trueup.errors import Unavailable
-from trueup.step import Output
+from trueup.step import Needs, Output
 
 TOPICS = ("predictions", "feedback")
 topics = st.sampled_from(TOPICS)
@@ -71,6 +71,7 @@ class World:
             checkpoint=FaultyCheckpoint(self.kept, self.faults),
             publisher=FaultyPublisher(MemoryPublisher(self.log), self.faults),
             commit=commit,
+            history=MemoryHistory(self.log),
             settings=NEVER_PACED,
             wall_clock=lambda: self.now,
         )
@@ -264,9 +265,21 @@ class ExactlyOnce(RuleBasedStateMachine):
             elif at == partition and kind not in ("poison", "mute"):
                 counts[f"{topic}/{model}"] += 1
         own = {name: int(held) for name, held in claimed.sections.items() if name not in ("own", "engine")}
-        assert own == counts
+        asleep = self.runner.run(self.world.kept.read(partition, Needs(asleep=list(counts)))).asleep
+        assert not own.keys() & asleep.keys()
+        assert own | {name: int(held) for name, held in asleep.items()} == counts
+        self.check_entries(partition)
         views = self.runner.run(self.world.kept.views(partition))
         assert {name: int(held) for name, held in views.items() if name != "engine"} == counts
+
+    def check_entries(self, partition: int) -> None:
+        """Each group of ids holds how many events were counted in it."""
+        groups: Counter[bytes] = Counter()
+        for topic, at, model, kind, name in self.events:
+            if at == partition and kind not in ("poison", "mute"):
+                groups[group_of(topic, {"prediction_id": name, "model_id": model})] += 1
+        held = self.runner.run(self.world.kept.read(partition, Needs(list(groups)))).entries
+        assert {key: int(count) for key, count in held.items()} == groups
 
     def check_signals(self, partition: int) -> None:
         """Each event told of under one number, numbers without a gap, each number always with the same bytes."""
@@ -319,6 +332,32 @@ def as_sent(output: Output) -> tuple[bytes | None, bytes, tuple[tuple[str, bytes
     return output.key, output.value, output.headers
 
 
+class GoingBack(ExactlyOnce):
+    """Besides, the store is put back to what it was at some moment before, or to nothing; nobody is told."""
+
+    def __init__(self) -> None:
+        self.copies = [MemoryCheckpoint()]
+        super().__init__()
+
+    @property
+    def store(self) -> MemoryCheckpoint:
+        assert isinstance(self.world.kept, MemoryCheckpoint)
+        return self.world.kept
+
+    @rule()
+    def copy(self) -> None:
+        self.copies.append(self.store.copy())
+
+    @rule(which=st.integers(0, 99), known=st.booleans())
+    def put_back(self, which: int, known: bool) -> None:
+        # A zombie that thaws after that is two faults at once: it may say what nobody knows it saved.
+        self.world.zombies.clear()
+        self.store.put_back(self.copies[which % len(self.copies)])
+        if known:
+            self.runner.run(self.world.kill())
+            self.world.zombies.clear()
+
+
 QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
 
@@ -333,6 +372,13 @@ def _quiet() -> Iterator[None]:
 def test_in_memory_the_end_is_the_plain_fold_whatever_happened() -> None:
     run_state_machine_as_test(
         ExactlyOnce,
+        settings=settings(max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=QUIET),
+    )
+
+
+def test_where_the_store_goes_back_in_time_the_end_is_the_plain_fold_all_the_same() -> None:
+    run_state_machine_as_test(
+        GoingBack,
         settings=settings(max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=QUIET),
     )
 

@@ -18,12 +18,15 @@ from engine.counting import (
     after,
     chunk,
     counts,
+    isolate,
     lane,
     outputs,
     run,
+    run_next,
     said,
     setup,
     taken,
+    tick,
     value,
 )
 from trueup.engine.checkpoint import Claimed, Save
@@ -36,13 +39,13 @@ from trueup.step import Arrival, Found
 NOTHING = Claimed(epoch=2, offsets={}, sections={}, outbox=())
 
 
-def cut(running: Lane, claimed: Claimed = NOTHING) -> Save:
+def cut(running: Lane, saves: Sequence[Save] = ()) -> Save:
     """A save, isolating as often as the step raises when it is cut."""
     while True:
         try:
             return running.cut()
         except StepFailed:
-            running.isolate(claimed)
+            isolate(running, saves)
 
 
 def own(save: Save) -> dict[str, Any]:
@@ -124,11 +127,10 @@ def test_wherever_poison_lies_nothing_else_is_lost_or_doubled(
     while offset < len(named):
         size = sizes[turn % len(sizes)]
         running.offer(chunk("predictions", offset, *[value(*record) for record in named[offset : offset + size]]))
-        run(running, after(done))
+        run(running, done)
         offset, turn = offset + size, turn + 1
         if turn in saves or offset >= len(named):
-            done.append(cut(running, after(done)))
-            running.saved(done[-1])
+            done.append(cut(running, done))
     signals = [output for save in done for output in outputs(save, "signals")]
     assert said(signals) == fine
     assert [json.loads(output.value)["number"] for output in signals] == [*range(1, len(fine) + 1)]
@@ -151,9 +153,8 @@ def test_right_after_a_save_a_poison_takes_nothing_back_that_was_saved() -> None
     running.offer(chunk("predictions", 0, value("ok-a")))
     run(running)
     first = running.cut()
-    running.saved(first)
     running.offer(chunk("predictions", 1, value("poison-1")))
-    run(running, after([first], epoch=2))
+    run(running, [first])
     second = running.cut()
     assert said(outputs(second, "signals")) == []
     assert len(buried(second)) == 1
@@ -198,9 +199,9 @@ def test_a_tick_that_the_step_raises_on_is_dropped_once_and_no_event_with_it() -
         running.offer(chunk("predictions", int(now * 2), value(f"ok-{now}")))
         run(running)
         try:
-            running.tick(now)
+            tick(running, now)
         except StepFailed:
-            running.isolate(NOTHING)
+            isolate(running)
     save = running.cut()
     assert [note["now"] for note in taken(save) if note["type"] == "tick"] == [1.0, 3.0]
     assert own(save)["ticks"] == 2
@@ -250,9 +251,9 @@ def test_a_lane_whose_state_another_worker_saved_meanwhile_is_not_isolated_but_r
     running = lane()
     running.offer(chunk("predictions", 0, value("ok-a"), value("poison-1")))
     with pytest.raises(StepFailed):
-        running.run_next()
+        run_next(running)
     with pytest.raises(StaleWriter):
-        running.isolate(claimed)
+        isolate(running, claimed=claimed)
 
 
 class Ending(Counting):
@@ -275,7 +276,7 @@ def test_neither_want_of_memory_nor_unavailable_is_the_fault_of_an_event(error: 
     running = lane(replace(setup(), restore=restore))
     running.offer(chunk("predictions", 0, value("ok-a")))
     with pytest.raises(type(error)):
-        running.run_next()
+        run_next(running)
 
 
 class Speechless(Counting):
@@ -293,7 +294,7 @@ def test_a_step_that_cannot_be_cut_whatever_is_left_out_ends_the_worker() -> Non
     with pytest.raises(StepFailed):
         running.cut()
     with pytest.raises(TrueupError, match="raises on its saved state"):
-        running.isolate(NOTHING)
+        isolate(running)
 
 
 def test_the_loop_goes_on_past_every_kind_of_poison_and_the_other_partition_with_it() -> None:

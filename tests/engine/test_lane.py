@@ -20,6 +20,7 @@ from engine.counting import (
     said,
     setup,
     taken,
+    tick,
     value,
 )
 from trueup.engine import outbox
@@ -131,7 +132,6 @@ def test_dead_letters_are_counted_on_from_one_save_to_the_next() -> None:
     running.offer(chunk("predictions", 0, b"{"))
     run(running)
     save = running.cut()
-    running.saved(save)
     again = lane(claimed=after([save]))
     again.offer(chunk("predictions", 1, b"{"))
     run(again)
@@ -176,15 +176,15 @@ def test_the_stream_clock_ticks_by_the_data_at_most_once_a_chunk_and_never_back(
 def test_the_wall_clock_ticks_once_its_time_has_come_and_never_back() -> None:
     running = lane()
     for now in (10.0, 10.9, 11.0, 5.0, 11.9, 12.5):
-        running.tick(now)
+        tick(running, now)
     assert [note["now"] for note in taken(running.cut())] == [10.0, 11.0, 12.5]
 
 
 def test_the_time_of_the_last_tick_is_kept_through_a_restart() -> None:
     running = lane()
-    running.tick(10.0)
+    tick(running, 10.0)
     again = lane(claimed=after([running.cut()]))
-    again.tick(10.5)
+    tick(again, 10.5)
     assert not again.dirty
 
 
@@ -194,7 +194,7 @@ def test_the_journal_is_first_in_the_outbox_and_says_exactly_what_was_taken() ->
     running.offer(chunk("predictions", 2, C, at=3.0))
     running.offer(chunk("feedback", 0, B, at=2.0))
     run(running)
-    running.tick(9.5)
+    tick(running, 9.5)
     first, *_ = running.cut().outbox
     note = outbox.decode(first)
     assert (note.topic, note.key, note.partition) == ("journal", b"counter:0", 0)
@@ -219,7 +219,6 @@ def test_a_save_holds_what_changed_since_the_one_before_and_stands_on_its_offset
     running.offer(chunk("predictions", 0, A))
     run(running)
     first = running.cut()
-    running.saved(first)
     assert not running.dirty
     running.offer(chunk("feedback", 0, B))
     run(running)

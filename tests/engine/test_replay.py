@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.counting import after, chunk, lane, outputs, run, setup, value
+from engine.counting import chunk, isolate, lane, outputs, run, setup, tick, value
 from trueup.engine import outbox
 from trueup.engine.checkpoint import Save
 from trueup.engine.lane import Lane, StepFailed
@@ -57,14 +57,13 @@ def test_whatever_was_taken_skipped_and_ticked_comes_out_the_same_again(
     running, done = lane(shared), list[Save]()
     for turn in range(len(records) + 1):
         offer(running, log, size)
-        run(running, after(done))
+        run(running, done)
         if not stream:
-            surely(partial(running.tick, float(turn)), running, done)
+            surely(partial(tick, running, float(turn)), running, done)
         if turn in saves or turn == len(records):
             save = surely(running.cut, running, done)
             assert save is not None
             done.append(save)
-            running.saved(save)
     assert list(replay(0, entries(done), partial(read, log), shared)) == decoded(done)
 
 
@@ -88,7 +87,7 @@ def surely(call: Callable[[], Save | None], running: Lane, done: Sequence[Save])
         try:
             return call()
         except StepFailed:
-            running.isolate(after(done))
+            isolate(running, done)
 
 
 def nothing(topic: str, first: int, end: int) -> Chunk:

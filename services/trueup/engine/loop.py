@@ -85,14 +85,13 @@ class Loop:
         async with self._lock:
             wanted = sorted(set(partitions))
             for partition in wanted:
-                if (held := self._runners.pop(partition, None)) is not None:
-                    held.abandon()
+                self._abandon(partition)
             # All or nothing: a lane that could be claimed beside one that could not would take chunks of the old seek.
             made = {partition: await self._take_over(partition) for partition in wanted}
             for partition, runner in made.items():
                 self._runners[partition] = runner
                 self._seeks[partition] = seek_number
-                self._behind.pop(partition, None)
+                runner.behind_since = self._behind.pop(partition, None) or runner.behind_since
             self.lost_partitions.difference_update(wanted)
             if not self.lost_partitions:
                 self.lost.clear()
@@ -102,6 +101,13 @@ class Loop:
                     runner.start()
             self._make_room()
             return {partition: dict(runner.lane.offsets) for partition, runner in made.items()}
+
+    def _abandon(self, partition: int) -> None:
+        held = self._runners.pop(partition, None)
+        if held is not None:
+            held.abandon()
+            if held.has_work and held.behind_since is not None:
+                self._behind.setdefault(partition, held.behind_since)
 
     async def _take_over(self, partition: int) -> Runner:
         try:
@@ -172,7 +178,7 @@ class Loop:
     # -- the loop ---------------------------------------------------------------------------------------------------
 
     async def run(self, should_stop: Callable[[], bool]) -> None:
-        """Let every lane run until `should_stop`, which is asked every second.
+        """Let every lane run until `should_stop`, which is asked every second; then save them and let go.
 
         Raises:
             Unavailable: a partition made no progress for `stuck_seconds`.
@@ -190,8 +196,13 @@ class Loop:
                         await self._trouble.wait()
                 except TimeoutError:
                     continue
+        except BaseException:
+            for runner in self._runners.values():
+                runner.abandon()
+            raise
         finally:
             self._running = False
+        await self.revoke()
 
     async def turn(self, *, settle_all: bool = False) -> bool:
         """Without `run`: give every lane one chunk, and save those that are due; whether any chunk can still be taken.

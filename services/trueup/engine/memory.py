@@ -5,7 +5,7 @@ For tests, backtests and replays. Everything lives in the objects here; "a crash
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -87,10 +87,12 @@ class MemoryCheckpoint:
 
     def __init__(self) -> None:
         self._stored: dict[int, _Stored] = {}
+        #: The last epoch of each partition: none comes twice, even where the rest is put back to a copy.
+        self._epochs: dict[int, int] = {}
 
     async def claim(self, partition: int) -> Claimed:
         stored = self._stored.setdefault(partition, _Stored())
-        stored.epoch += 1
+        stored.epoch = self._epochs[partition] = max(stored.epoch, self._epochs.get(partition, 0)) + 1
         return stored.claimed()
 
     async def reread(self, partition: int, epoch: int) -> Claimed:
@@ -191,8 +193,9 @@ class MemoryHistory:
     def __init__(self, log: MemoryLog) -> None:
         self._log = log
 
-    async def journal(self, partition: int, at: int) -> list[bytes]:
-        return [record.value or b"" for record in self._log.records.get(("journal", partition), [])[at:]]
+    async def journal(self, partition: int, at: int) -> AsyncIterator[bytes]:
+        for record in self._log.records.get(("journal", partition), [])[at:]:
+            yield record.value or b""
 
     async def records(self, topic: str, partition: int, from_offset: int, to_offset: int) -> Chunk | None:
         return self._log.read(topic, partition, from_offset, most=to_offset - from_offset)

@@ -95,6 +95,7 @@ class KafkaPublisher:
 
     async def publish(self, outputs: Sequence[Output]) -> list[int]:
         # Whoever reads what was said must find in the journal how it came about.
+        await self._connected()
         notes = list(takewhile(lambda output: output.topic == JOURNAL, outputs))
         offsets = await self._publish(notes) if notes else []
         return offsets + (await self._publish(outputs[len(notes) :]) if len(outputs) > len(notes) else [])
