@@ -60,7 +60,7 @@ _MOST_AT_ONCE = 200
 class Load:
     """A thread that emits until it is closed. `ids_per_second`: new prediction ids; each makes about two events."""
 
-    def __init__(self, bootstrap: str, prefix: str, *, seed: int = 1, ids_per_second: float = 700.0) -> None:
+    def __init__(self, bootstrap: str, prefix: str, *, seed: int = 1, ids_per_second: float = 500.0) -> None:
         self._rng = random.Random(seed)
         self._prefix = prefix
         self._rate = ids_per_second
