@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from benchmarks import emitter, latency, pending, step
 from benchmarks.errors import BenchmarkFailed
+from benchmarks.faults import run as faults
 from benchmarks.throughput import run as throughput
 
 #: Name -> what runs it. To add one: a file, and a line here.
@@ -16,6 +17,8 @@ BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "latency": latency.run,
     "pending": pending.run,
     "emitter": emitter.run,
+    "faults": faults.run,
+    "faults-controls": faults.run_controls,
 }
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from benchmarks.load import Load, Message, correct_answers, events, messages
 from benchmarks.throughput.job import Job
-
 from trueup_schemas import topics
 
 LOAD = Load(models=3, predictions=600, lag=50)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from benchmarks.load import Load, correct_answers, events, messages
 
+from benchmarks.load import Load, correct_answers, events, messages
 from trueup_schemas import topics
 from trueup_schemas.codec import Codec
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tomllib
 
 import pytest
-from benchmarks.probes import ANSWERS, OBJECTIVE, Probe, percentile, settings
 
+from benchmarks.probes import ANSWERS, OBJECTIVE, Probe, percentile, settings
 from trueup.monitor import step as monitor
 from trueup.monitor.config import MonitorConfig
 from trueup.step import NOTHING_FOUND, Arrival

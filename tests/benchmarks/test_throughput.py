@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.table import json_line, table
 from benchmarks.throughput.contender import Result

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flow.installation import Installation
+from benchmarks.faults.installation import Installation
 from trueup.embedded import Stack
 
 

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from standardwebhooks.webhooks import Webhook
 
-from flow.installation import Installation, wait
+from benchmarks.faults.installation import Installation, wait
 from trueup.sdk import Emitter, TriggerInbox
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from flow.installation import Installation, wait
-from flow.recount import records
+from benchmarks.faults.installation import Installation, wait
+from benchmarks.faults.recount import records
 from trueup.console.status import read_status
 from trueup.engine.partitioner import partition_for
 

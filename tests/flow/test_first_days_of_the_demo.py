@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.installation import Installation, wait
 from flights.data import load_flights
 from flights.demo import CONFIG
 from flights.model_files import load_model, save_first_versions
@@ -18,7 +19,6 @@ from flights.replay import FIRST_DAY, Replay
 from flights.report import write_report
 from flights.serve import serve
 from flights.served import ServedFile, read_served
-from flow.installation import Installation, wait
 from trueup.console.status import read_status
 from trueup.sdk import Emitter
 

@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 import pytest
 
-from flow.installation import Installation, wait
-from flow.recount import events, records, recount
+from benchmarks.faults.installation import Installation, wait
+from benchmarks.faults.recount import counted, events, records, recount
 from trueup.console.status import read_status
 from trueup.sdk import Emitter
 
@@ -91,21 +91,6 @@ def emit(emitter: Emitter, rng: random.Random, first: int, last: int) -> None:
             emitter.emit_feedback(prediction_id=prediction_id, model_id=model_id, actual=actual, observed_at=at + 60)
         if number % 2_000 == 1_999:
             assert emitter.flush(30)
-
-
-def counted(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The status in the shape of the recount."""
-    names = ("predictions", "joined", "pending", "correct", "feedback", "corrections", "duplicates")
-    return {
-        model["model_id"]: {
-            "feedback": model["feedback"],
-            "orphans": model["orphans"],
-            "versions": {
-                version["model_version"]: {name: version[name] for name in names} for version in model["versions"]
-            },
-        }
-        for model in status["models"]
-    }
 
 
 def bytes_by_id(found: list[Any], kind: str) -> dict[tuple[str, int], set[bytes]]:

@@ -260,6 +260,8 @@ class RedisCheckpoint:
                 raise StaleWriter(f"{keys[0]} was claimed by another worker ({error})") from error
             raise Unavailable(f"Redis refused to change {keys[0]}: {error}") from error
         except (RedisError, OSError) as error:
+            # Of the others in the pool none is better, and each would fail in its turn.
+            await self._client.connection_pool.disconnect(inuse_connections=False)
             raise Unavailable(f"Redis did not answer about {keys[0]}: {error}") from error
 
 

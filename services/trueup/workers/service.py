@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 #: Kafka is told how far the saved state is at most this often.
 COMMIT_SECONDS = 1.0
+#: The others of the group wait so long for one that is busy with a seek: thrown out, it would make them begin again.
+REBALANCE_SECONDS = 60.0
 
 
 class Service:
@@ -79,7 +81,7 @@ class Service:
             consumer_auto_offset_reset="earliest",
             broker_session_timeout=kafka.session_timeout_seconds,
             broker_heartbeat_interval=kafka.heartbeat_seconds,
-            broker_rebalance_timeout=kafka.session_timeout_seconds,
+            broker_rebalance_timeout=REBALANCE_SECONDS,
             broker_request_timeout=max(20.0, kafka.session_timeout_seconds * 2),
             broker_max_poll_records=5_000,
             stream_buffer_maxsize=16,

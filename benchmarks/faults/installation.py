@@ -1,4 +1,4 @@
-"""One installation of Trueup in a test: its own topics and keys on the shared Kafka and Redis, its own workers."""
+"""One installation of Trueup: its own topics and keys on a given Kafka and Redis, its own workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Installation:
     def __init__(self, stack: Stack, folder: Path, name: str, config: str = "") -> None:
         self.prefix = f"{name}."
         self.bootstrap = stack.addresses.kafka
-        self._folder = folder
+        self.folder = folder
         file = folder / "trueup.toml"
         file.write_text(config, encoding="utf-8")
         self.environment = {
@@ -43,7 +43,7 @@ class Installation:
 
     def start(self, worker: WorkerName, *, name: str = "", **environment: str) -> WorkerProcess:
         """Start one worker; it is stopped with the installation."""
-        process = WorkerProcess(worker, {**self.environment, **environment}, self._folder, name)
+        process = WorkerProcess(worker, {**self.environment, **environment}, self.folder, name)
         process.start()
         self.workers.append(process)
         return process
