@@ -1,0 +1,316 @@
+"""One worker that runs: what goes on beside what, who waits for whom, and what ends it.
+
+Whoever is to wait is held at a named place until the test lets it on; nothing here depends on how long anything takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from engine.bench import EAGER, Bench, ok, settled, until, within
+from engine.counting import MODEL, Counting, chunk, never, setup, value
+from engine.faulty import Broken
+from trueup.engine.loop import LoopSettings
+from trueup.engine.memory import MemoryPublisher
+from trueup.engine.records import Chunk
+from trueup.errors import Unavailable
+from trueup.step import Arrival, Found, Output
+
+#: Saved when there is something to save, and never taken for stuck.
+PROMPT = LoopSettings(save_interval_seconds=0.0, idle_save_share=1e9, stuck_seconds=1e9)
+
+
+async def passing() -> None:
+    """Let everybody go on who can."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def running(bench: Bench, *partitions: int) -> AsyncIterator[asyncio.Task[None]]:
+    """The worker's loop as a task, with these partitions; it is ended, if it has not been, and says what it raised."""
+    stop = False
+    await bench.loop.positions(partitions or [0], 1)
+    task = asyncio.create_task(bench.loop.run(lambda: stop))
+    await asyncio.sleep(0)
+    try:
+        yield task
+    finally:
+        stop = True
+        if not task.done():
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+# -- beside each other -------------------------------------------------------------------------------------------------
+
+
+def test_a_lane_goes_on_taking_while_its_save_is_on_its_way_and_saves_no_more_until_that_is_out() -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench):
+            bench.faults.hold("save")
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached["save"] == 1)
+            for offset in range(1, 4):
+                await bench.loop.offer(ok(offset, f"ok-{offset}"))
+            await until(lambda: bench.loop.lanes[0].offsets == {"predictions": 4})
+            assert bench.loop.lanes[0].dirty
+            assert bench.faults.reached["save"] == 1
+            bench.faults.let_on("save")
+            await until(lambda: bench.committed[-1:] == [(0, {"predictions": 4})])
+            assert bench.said == ["ok-a", "ok-1", "ok-2", "ok-3"]
+            assert bench.faults.reached["save"] == 2
+
+    within(10, work())
+
+
+@pytest.mark.parametrize("place", ["publish", "clear"])
+def test_a_lane_is_not_cut_again_while_its_outputs_are_on_their_way(place: str) -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench):
+            bench.faults.hold(place)
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached[place] == 1)
+            await bench.loop.offer(ok(1, "ok-b"))
+            await until(lambda: bench.loop.lanes[0].offsets == {"predictions": 2})
+            await passing()
+            assert bench.faults.reached["save"] == 1
+            bench.faults.let_on(place)
+            await until(lambda: bench.faults.reached["save"] == 2)
+
+    within(10, work())
+
+
+def test_poison_that_is_taken_while_a_save_is_on_its_way_is_found_from_what_that_saves() -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench):
+            bench.faults.hold("save")
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached["save"] == 1)
+            await bench.loop.offer(ok(1, "ok-b", "poison-1", "ok-c"))
+            await passing()
+            assert bench.faults.reached["reread"] == 0, "it went back to a state that was about to change"
+            bench.faults.let_on("save")
+            await until(lambda: bench.committed[-1:] == [(0, {"predictions": 4})])
+            assert bench.said == ["ok-a", "ok-b", "ok-c"]
+            assert len(bench.log.all("dead-letters")) == 1
+            assert bench.loop.counts.lost == 0
+
+    within(10, work())
+
+
+def test_one_lane_whose_save_hangs_keeps_no_other_from_saving() -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench, 0, 1):
+            bench.faults.hold("save")
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached["save"] == 1)
+            held = bench.faults.hold("save")
+            bench.faults.pass_by("save")
+            await bench.loop.offer(ok(0, "ok-b", partition=1))
+            await until(lambda: bench.committed == [(1, {"predictions": 1})])
+            held.set()
+            await until(lambda: len(bench.committed) == 2)
+
+    within(10, work())
+
+
+# -- back-pressure -----------------------------------------------------------------------------------------------------
+
+
+def test_a_lane_that_is_full_by_its_bytes_is_full() -> None:
+    async def work() -> None:
+        bench = Bench(replace(PROMPT, waiting_bytes=50))
+        await bench.loop.positions([0, 1], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        assert bench.loop.full() == {0}
+        assert await settled(asyncio.create_task(bench.loop.offer(ok(0, "ok-b", partition=1))))
+
+    within(10, work())
+
+
+def test_what_may_be_unsaved_is_shared_by_the_lanes() -> None:
+    async def work() -> None:
+        calm = LoopSettings(save_interval_seconds=1e6, longest_save_interval_seconds=1e6, stuck_seconds=1e9)
+        size = ok(0, "ok-a").size_bytes
+        bench = Bench(replace(calm, unsaved_bytes=2 * size))
+        await bench.loop.positions([0], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        await bench.loop.turn()
+        assert bench.committed == []
+        await bench.loop.positions([1], 2)
+        await bench.loop.turn()
+        assert bench.committed == [(0, {"predictions": 1})]
+
+    within(10, work())
+
+
+# -- lanes that are lost -----------------------------------------------------------------------------------------------
+
+
+def test_a_partition_that_was_lost_is_claimed_anew_and_the_others_keep_their_lanes() -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench, 0, 1):
+            other = bench.loop.lanes[1]
+            await bench.kept.claim(0)
+            await bench.loop.offer(ok(0, "ok-a"))
+            await bench.loop.lost.wait()
+            assert bench.loop.lost_partitions == {0}
+            assert not bench.loop.holds(0, 1)
+            await bench.loop.offer(ok(0, "ok-b", partition=1))
+            assert await bench.loop.positions([0], 2) == {0: {}}
+            assert (bench.loop.lost_partitions, bench.loop.lost.is_set()) == (set(), False)
+            assert bench.loop.lanes[1] is other
+            assert (bench.loop.holds(0, 2), bench.loop.holds(1, 1), bench.loop.holds(1, 2)) == (True, True, False)
+            await bench.loop.offer(ok(0, "ok-a", seek=2))
+            await bench.loop.offer(ok(1, "ok-c", partition=1))
+            await until(lambda: sorted(bench.said) == ["ok-a", "ok-b", "ok-c"])
+
+    within(10, work())
+
+
+def test_as_long_as_one_lost_partition_is_not_claimed_the_worker_says_so() -> None:
+    async def work() -> None:
+        bench = Bench(EAGER)
+        await bench.loop.positions([0, 1], 1)
+        for partition in (0, 1):
+            await bench.kept.claim(partition)
+            await bench.loop.offer(ok(0, "ok-a", partition=partition))
+        await bench.loop.turn(settle_all=True)
+        assert bench.loop.lost_partitions == {0, 1}
+        await bench.loop.positions([1], 2)
+        assert (bench.loop.lost_partitions, bench.loop.lost.is_set()) == ({0}, True)
+        await bench.loop.positions([0], 3)
+        assert not bench.loop.lost.is_set()
+
+    within(10, work())
+
+
+def feedback(offset: int, name: str, *, at: float) -> Chunk:
+    return chunk("feedback", offset, value(name), at=at, seek=1)
+
+
+def test_a_sleeping_section_that_is_on_its_way_is_read_once_it_is_there() -> None:
+    #  predictions   a                               b, which wakes the count of predictions
+    #  feedback           f, tick    g, tick
+    #  saved         a    f          g, and predictions fall asleep ┄┄┄┄┄┄┄┄┄┄┄ there
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench):
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: len(bench.committed) == 1)
+            await bench.loop.offer(feedback(0, "ok-f", at=10.0))
+            await until(lambda: len(bench.committed) == 2)
+            bench.faults.hold("save")
+            await bench.loop.offer(feedback(1, "ok-g", at=20.0))
+            await until(lambda: bench.faults.reached["save"] == 3)
+            before = bench.faults.reached["read"]
+            await bench.loop.offer(ok(1, "ok-b"))
+            await passing()
+            assert bench.faults.reached["read"] == before
+            bench.faults.let_on("save")
+            await until(lambda: len(bench.committed) == 4)
+            held = (await bench.kept.claim(0)).sections
+            assert held[f"predictions/{MODEL}"] == b"2"
+
+    within(10, work())
+
+
+# -- what is let go ----------------------------------------------------------------------------------------------------
+
+
+# -- how it ends -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["read", "save", "publish", "clear"])
+def test_what_nobody_foresees_ends_the_worker_with_just_that(place: str) -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench, 0, 1) as task:
+            bench.faults.armed[place] = "break"
+            await bench.loop.offer(ok(0, "ok-a"))
+            with pytest.raises(Broken, match=place):
+                await task
+
+    within(10, work())
+
+
+@pytest.mark.parametrize("place", ["save", "publish", "clear"])
+def test_a_rebalance_waits_for_what_is_on_its_way_and_saves_the_rest(place: str) -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench):
+            bench.faults.hold(place)
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached[place] == 1)
+            await bench.loop.offer(ok(1, "ok-b"))
+            await until(lambda: bench.loop.lanes[0].offsets == {"predictions": 2})
+            revoking = asyncio.create_task(bench.loop.revoke())
+            assert not await settled(revoking)
+            bench.faults.let_on(place)
+            await revoking
+            assert bench.said == ["ok-a", "ok-b"]
+            assert (await bench.kept.claim(0)).outbox == []
+            assert bench.loop.lanes == {}
+
+    within(10, work())
+
+
+@pytest.mark.parametrize("place", ["read", "save", "publish", "clear"])
+def test_a_rebalance_lets_go_in_time_where_nobody_answers(place: str) -> None:
+    async def work() -> None:
+        bench = Bench(replace(PROMPT, revoke_seconds=0.05))
+        async with running(bench, 0, 1):
+            bench.faults.hold(place)
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached[place] == 1)
+            bench.faults.pass_by(place)
+            await bench.loop.offer(ok(0, "ok-b", partition=1))
+            await bench.loop.revoke()
+            assert bench.loop.lanes == {}
+            assert "ok-b" in bench.said
+
+    within(10, work())
+
+
+# -- when it saves, and how far behind it is ---------------------------------------------------------------------------
+
+
+def test_a_partition_is_behind_from_its_first_work_until_that_is_out() -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench):
+            assert bench.loop.behind_seconds() == {0: 0.0}
+            bench.faults.hold("publish")
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached["publish"] == 1)
+            first = bench.loop.behind_seconds()[0]
+            assert first > 0
+            await until(lambda: bench.loop.behind_seconds()[0] > first)
+            bench.faults.let_on("publish")
+            await until(lambda: bench.loop.behind_seconds() == {0: 0.0})
+
+    within(10, work())
+
+
+def test_what_costs_little_is_saved_without_work_and_a_share_of_the_time_is_enough() -> None:
+    # Nothing more comes: the work done never reaches its share, and the lane is saved by the time that passes.
+    async def work() -> None:
+        bench = Bench(LoopSettings(save_interval_seconds=0.0, save_share=1e-9, idle_save_share=0.5, stuck_seconds=1e9))
+        async with running(bench):
+            for offset in range(3):
+                await bench.loop.offer(ok(offset, f"ok-{offset}"))
+                await until(lambda offset=offset: len(bench.committed) == offset + 1)  # type: ignore[misc]
+
+    within(30, work())
