@@ -125,6 +125,29 @@ def test_one_lane_whose_save_hangs_keeps_no_other_from_saving() -> None:
     within(10, work())
 
 
+def test_a_chunk_that_comes_while_the_one_before_it_waits_for_its_state_follows_on_it_and_is_taken_once() -> None:
+    #  lane      takes 0 ── takes 1, reads what it needs of the state ┄┄┄┄┄┄┄ goes on
+    #  offered                              1 again, and 2, which follows on 1
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench):
+            await bench.loop.offer(replace(ok(0, "ok-a"), follows=0))
+            await until(lambda: len(bench.committed) == 1)
+            bench.faults.hold("read")
+            before = bench.faults.reached["read"]
+            await bench.loop.offer(replace(ok(1, "ok-b"), follows=1))
+            await until(lambda: bench.faults.reached["read"] > before)
+            await bench.loop.offer(replace(ok(1, "ok-b"), follows=1))
+            await bench.loop.offer(replace(ok(2, "ok-c"), follows=2))
+            assert not bench.loop.lost.is_set()
+            bench.faults.let_on("read")
+            await until(lambda: bench.loop.lanes[0].offsets == {"predictions": 3})
+            await until(lambda: bench.committed[-1:] == [(0, {"predictions": 3})])
+            assert bench.said == ["ok-a", "ok-b", "ok-c"]
+
+    within(10, work())
+
+
 # -- back-pressure -----------------------------------------------------------------------------------------------------
 
 

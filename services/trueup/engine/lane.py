@@ -109,6 +109,8 @@ class Lane:
         self.waiting_records = 0
         self.waiting_bytes = 0
         self._waiting: dict[str, deque[Chunk]] = {topic: deque() for topic in setup.feeds}
+        #: How far chunks left the queue: further than `offsets` while one of them waits for what its step needs.
+        self._handed: dict[str, int] = {}
         self._decoding = Decoding(partition, setup.partitions, setup.feeds)
         self.saves = claimed.saves
         #: How far a predecessor had come whose state was lost: what is said up to there was said before.
@@ -154,9 +156,7 @@ class Lane:
 
         Records that the state already holds are left out.
         """
-        queue = self._waiting[chunk.topic]
-        known = bool(queue) or chunk.topic in self.offsets
-        expected = queue[-1].next_offset if queue else self.offsets.get(chunk.topic, 0)
+        known, expected = self._expected(chunk.topic)
         if known and chunk.follows is not None and chunk.follows > expected:
             return False
         records = chunk.records
@@ -170,6 +170,13 @@ class Lane:
             )
         self._queue(Chunk(chunk.topic, chunk.partition, records, chunk.seek))
         return True
+
+    def _expected(self, topic: str) -> tuple[bool, int]:
+        """Whether anything of a topic came, and the offset after it."""
+        if queue := self._waiting[topic]:
+            return True, queue[-1].next_offset
+        known = topic in self.offsets or topic in self._handed
+        return known, max(self.offsets.get(topic, 0), self._handed.get(topic, 0))
 
     def _queue(self, chunk: Chunk, *, first: bool = False) -> None:
         queue = self._waiting[chunk.topic]
@@ -219,6 +226,7 @@ class Lane:
         part, rest = _split(chunk)
         if rest is not None:
             self._queue(rest, first=True)
+        self._handed[part.topic] = part.next_offset
         return self.decode(part)
 
     def decode(self, chunk: Chunk, *, apart: bool = False) -> Taken:
