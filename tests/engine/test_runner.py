@@ -6,21 +6,17 @@ Whoever is to wait is held at a named place until the test lets it on; nothing h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
 from engine.bench import EAGER, Bench, ok, settled, until, within
-from engine.counting import MODEL, Counting, chunk, never, setup, value
+from engine.counting import MODEL, chunk, value
 from engine.faulty import Broken
 from trueup.engine.loop import LoopSettings
-from trueup.engine.memory import MemoryPublisher
 from trueup.engine.records import Chunk
-from trueup.errors import Unavailable
-from trueup.step import Arrival, Found, Output
 
 #: Saved when there is something to save, and never taken for stuck.
 PROMPT = LoopSettings(save_interval_seconds=0.0, idle_save_share=1e9, stuck_seconds=1e9)
@@ -151,6 +147,28 @@ def test_a_chunk_that_comes_while_the_one_before_it_waits_for_its_state_follows_
 # -- back-pressure -----------------------------------------------------------------------------------------------------
 
 
+def test_a_loop_that_runs_lets_go_of_whoever_waits_once_a_lane_has_room() -> None:
+    async def work() -> None:
+        bench = Bench(replace(PROMPT, waiting_records=2))
+        async with running(bench):
+            bench.faults.hold("read")
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached["read"] == 1)
+            await bench.loop.offer(ok(1, "ok-b", "ok-c"))
+            assert bench.loop.full() == {0}
+            offering = asyncio.create_task(bench.loop.offer(ok(3, "ok-d")))
+            reading = asyncio.create_task(bench.loop.room(1e6))
+            assert not await settled(offering)
+            assert not await settled(reading)
+            bench.faults.let_on("read")
+            await offering
+            await reading
+            await until(lambda: bench.loop.lanes[0].offsets == {"predictions": 4})
+            assert bench.loop.full() == set()
+
+    within(10, work())
+
+
 def test_a_lane_that_is_full_by_its_bytes_is_full() -> None:
     async def work() -> None:
         bench = Bench(replace(PROMPT, waiting_bytes=50))
@@ -158,6 +176,31 @@ def test_a_lane_that_is_full_by_its_bytes_is_full() -> None:
         await bench.loop.offer(ok(0, "ok-a"))
         assert bench.loop.full() == {0}
         assert await settled(asyncio.create_task(bench.loop.offer(ok(0, "ok-b", partition=1))))
+
+    within(10, work())
+
+
+def test_a_lane_that_holds_more_than_may_be_unsaved_is_saved_though_its_time_has_not_come() -> None:
+    async def work() -> None:
+        calm = LoopSettings(save_interval_seconds=1e6, longest_save_interval_seconds=1e6, stuck_seconds=1e9)
+        size = ok(0, "ok-a").size_bytes
+        bench = Bench(replace(calm, unsaved_bytes=2 * size + 1))
+        async with running(bench):
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.loop.lanes[0].offsets == {"predictions": 1})
+            assert bench.faults.reached["save"] == 0
+            bench.faults.hold("save")
+            await bench.loop.offer(ok(1, "ok-b", "ok-c"))
+            await until(lambda: bench.faults.reached["save"] == 1)
+            # The cut on its way is saved as good as; what is taken beside it counts anew, and only up to the bound.
+            await bench.loop.offer(ok(3, "ok-d", "ok-e", "ok-f"))
+            await bench.loop.offer(ok(6, "ok-g"))
+            await until(lambda: bench.loop.lanes[0].offsets == {"predictions": 6})
+            await passing()
+            assert bench.loop.lanes[0].waiting_records == 1
+            bench.faults.let_on("save")
+            await until(lambda: bench.loop.lanes[0].offsets == {"predictions": 7})
+            await until(lambda: bench.committed[-1] == (0, {"predictions": 6}))
 
     within(10, work())
 

@@ -120,7 +120,8 @@ class Loop:
             if isinstance(error, StaleWriter):
                 raise Unavailable(f"partition {partition} was claimed by another worker meanwhile") from error
             raise
-        return Runner(lane, self._ports, unpublished=unpublished, lost=self._lost, failed=self._fail)
+        lost, failed, room = self._lost, self._fail, self._make_room
+        return Runner(lane, self._ports, unpublished=unpublished, lost=lost, failed=failed, room=room)
 
     async def _catch_up(self, lane: Lane, claimed: Claimed) -> list[bytes]:
         """Take again what Redis does not know; what may not have gone out."""
@@ -214,7 +215,6 @@ class Loop:
             self._watch()
             for runner in list(self._runners.values()):
                 await runner.turn(settle=settle_all)
-                self._make_room()
             return any(runner.can_take for runner in self._runners.values())
 
     def behind_seconds(self) -> dict[int, float]:

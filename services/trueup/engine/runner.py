@@ -97,7 +97,8 @@ class Ports:
 class Runner:
     """Drives one lane, in tasks of its own (`start`) or when told to (`take`, `settle`).
 
-    `lost` is called once, when the lane is dropped; `failed` with what no rule foresees, which ends the worker.
+    `lost` is called once, when the lane is dropped; `failed` with what no rule foresees, which ends the worker; `room`
+    whenever a chunk was taken out of the queue.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Runner:
         unpublished: Sequence[bytes],
         lost: Callable[[Runner], None],
         failed: Callable[[BaseException], None],
+        room: Callable[[], None],
     ) -> None:
         self.lane = lane
         #: Since when it has had something to save or publish; None where it has not.
@@ -115,6 +117,7 @@ class Runner:
         self._ports = ports
         self._lost = lost
         self._failed = failed
+        self._room = room
         #: How many lanes share the worker.
         self.lanes = 1
         self._unpublished = list(unpublished)
@@ -256,6 +259,7 @@ class Runner:
                 await self._give(tick)
             item = lane.next() if self.can_take else None
             if item is not None:
+                self._room()
                 await self._give(item)
                 if (tick := lane.tick_by_stream()) is not None:
                     await self._give(tick)
