@@ -6,17 +6,19 @@ Whoever is to wait is held at a named place until the test lets it on; nothing h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from engine.bench import EAGER, Bench, ok, settled, until, within
-from engine.counting import MODEL, chunk, value
+from engine.counting import MODEL, Counting, chunk, never, setup, value
 from engine.faulty import Broken
 from trueup.engine.loop import LoopSettings
 from trueup.engine.records import Chunk
+from trueup.step import Found
 
 #: Saved when there is something to save, and never taken for stuck.
 PROMPT = LoopSettings(save_interval_seconds=0.0, idle_save_share=1e9, stuck_seconds=1e9)
@@ -294,6 +296,39 @@ def test_a_sleeping_section_that_is_on_its_way_is_read_once_it_is_there() -> Non
 
 
 # -- what is let go ----------------------------------------------------------------------------------------------------
+
+
+class Forgetful(Counting):
+    """A step that lets go of the entries of all days before the one that the last tick named."""
+
+    day = 0
+
+    def tick(self, now: float, found: Found) -> None:
+        super().tick(now, found)
+        self.day = int(now)
+
+    @property
+    def outdated(self) -> Mapping[int, int]:
+        return {-1: self.day}
+
+
+def test_entries_are_deleted_once_the_state_that_takes_them_for_gone_is_saved_and_not_before() -> None:
+    async def work() -> None:
+        restore = partial(Forgetful, bad_tick=never)
+        pace = LoopSettings(save_interval_seconds=1e6, stuck_seconds=1e9, sweep_seconds=0.0)
+        bench = Bench(pace, shared=replace(setup(clock="stream"), restore=restore))
+        await bench.loop.positions([0], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        await bench.loop.turn(settle_all=True)
+        await bench.loop.offer(feedback(0, "ok-f", at=20_001.0))
+        await bench.loop.turn()
+        await bench.loop.turn()
+        assert bench.loop.counts.swept == 0, "a worker that begins with what is saved still needs it"
+        await bench.loop.turn(settle_all=True)
+        await bench.loop.turn()
+        assert bench.loop.counts.swept > 0
+
+    within(10, work())
 
 
 # -- how it ends -------------------------------------------------------------------------------------------------------

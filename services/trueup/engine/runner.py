@@ -130,6 +130,9 @@ class Runner:
         self._publish_at = 0.0
         self._sweep_at = 0.0
         self._sweeps = 0
+        #: As the saved state has it, and as the last cut has it: whoever goes back to what is saved needs the rest.
+        self._outdated: Mapping[int, int] = dict(lane.outdated)
+        self._outdated_in_cut = self._outdated
         self._wake = asyncio.Event()
         self._closing = False
         self._dropped = False
@@ -313,14 +316,13 @@ class Runner:
 
     async def _sweep(self) -> None:
         now, ports = time.monotonic(), self._ports
-        outdated = self.lane.outdated
-        if not outdated or now < self._sweep_at:
+        if not self._outdated or now < self._sweep_at:
             return
         self._sweep_at = now + ports.settings.sweep_seconds
         self._sweeps += 1
         try:
             ports.counts.swept += await ports.checkpoint.sweep(
-                self.lane.partition, self.lane.epoch, self._sweeps, outdated
+                self.lane.partition, self.lane.epoch, self._sweeps, self._outdated
             )
         except (StaleWriter, Unavailable) as error:
             self.drop(error)
@@ -386,7 +388,7 @@ class Runner:
         ports.points.hit("save.before")
         await ports.checkpoint.save(self.lane.partition, save)
         ports.points.hit("save.after")
-        self._saved_offsets = save.offsets
+        self._saved_offsets, self._outdated = save.offsets, self._outdated_in_cut
         self._unpublished = list(save.outbox)
         ports.counts.saves += 1
         ports.counts.save_seconds += time.monotonic() - started + self._cost
@@ -399,7 +401,7 @@ class Runner:
             except StepFailed:
                 await self.isolate()
                 continue
-            self._saved_at = time.monotonic()
+            self._saved_at, self._outdated_in_cut = time.monotonic(), dict(self.lane.outdated)
             self._cost, self._worked = time.perf_counter() - started, 0.0
             if self._ports.points.on(failpoints.RANDOM_IDS):
                 return replace(save, outbox=[outbox.encode(_with_random_id(outbox.decode(raw))) for raw in save.outbox])
