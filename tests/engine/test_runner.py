@@ -368,6 +368,27 @@ def test_a_rebalance_waits_for_what_is_on_its_way_and_saves_the_rest(place: str)
     within(10, work())
 
 
+def test_a_rebalance_in_the_middle_of_a_chunk_gets_the_cut_that_follows_out_too() -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench):
+            bench.faults.hold("read")
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached["read"] == 1)
+            revoking = asyncio.create_task(bench.loop.revoke())
+            assert not await settled(revoking)
+            bench.faults.hold("save")
+            bench.faults.let_on("read")
+            await until(lambda: bench.faults.reached["save"] == 1)
+            assert not await settled(revoking)
+            bench.faults.let_on("save")
+            await revoking
+            assert bench.said == ["ok-a"]
+            assert bench.committed == [(0, {"predictions": 1})]
+
+    within(10, work())
+
+
 @pytest.mark.parametrize("place", ["read", "save", "publish", "clear"])
 def test_a_rebalance_lets_go_in_time_where_nobody_answers(place: str) -> None:
     async def work() -> None:

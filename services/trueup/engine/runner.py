@@ -188,9 +188,8 @@ class Runner:
         self.wake()
         try:
             async with asyncio.timeout(self._ports.settings.revoke_seconds):
-                for task in (self._task, self._on_its_way):
-                    if task is not None:
-                        await asyncio.wait([task])
+                await _ended(self._task)
+                await _ended(self._on_its_way)  # its last cut may have been made meanwhile
                 await self.settle()  # what did not go out yet
                 await self.settle()
         except TimeoutError:
@@ -217,6 +216,7 @@ class Runner:
 
     async def _run(self) -> None:
         while not self._closing and not self.is_dropped():
+            self._wake.clear()
             took = await self.take()
             if self.is_dropped():
                 return
@@ -228,7 +228,6 @@ class Runner:
                 continue
             if not self.has_work:
                 self.behind_since = None
-            self._wake.clear()
             if not self.can_take:
                 await self._rest()
 
@@ -437,6 +436,11 @@ class Runner:
         self._ports.counts.refused += isinstance(error, StaleWriter)
         self._end()
         self._lost(self)
+
+
+async def _ended(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        await asyncio.wait([task])
 
 
 def _with_random_id(output: Output) -> Output:
