@@ -406,6 +406,22 @@ def test_a_rebalance_lets_go_in_time_where_nobody_answers(place: str) -> None:
     within(10, work())
 
 
+def test_a_rebalance_lets_go_of_every_lane_though_one_of_them_fails_as_nobody_foresees() -> None:
+    async def work() -> None:
+        bench = Bench()
+        await bench.loop.positions([0, 1], 1)
+        for partition in (0, 1):
+            await bench.loop.offer(ok(0, f"ok-{partition}", partition=partition))
+        await bench.loop.turn()
+        bench.faults.armed["save"] = "break"
+        with pytest.raises(Broken):
+            await bench.loop.revoke()
+        assert bench.loop.lanes == {}
+        assert len(bench.said) == 1
+
+    within(10, work())
+
+
 # -- when it saves, and how far behind it is ---------------------------------------------------------------------------
 
 

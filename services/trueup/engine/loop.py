@@ -135,15 +135,21 @@ class Loop:
         return partition in self._runners and self._seeks.get(partition) == seek_number
 
     async def revoke(self) -> None:
-        """Save what can be saved and let go of every lane."""
+        """Save what can be saved and let go of every lane.
+
+        Raises:
+            Exception: what no rule foresees of one of them; all are let go.
+        """
         async with self._lock:
-            await asyncio.gather(*(runner.close() for runner in self._runners.values()))
+            ends = await asyncio.gather(*(runner.close() for runner in self._runners.values()), return_exceptions=True)
             self._runners.clear()
             self._seeks.clear()
             self._behind.clear()
             self.lost_partitions.clear()
             self.lost.clear()
             self._make_room()
+            for error in filter(None, ends):
+                raise error
 
     async def offer(self, chunk: Chunk) -> None:
         """Queue a chunk; waits while its lane is full. A chunk from before the last seek is dropped."""

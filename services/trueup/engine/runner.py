@@ -183,7 +183,11 @@ class Runner:
         return not self.lane.idle and self.lane.unsaved_bytes * self.lanes < settings.unsaved_bytes
 
     async def close(self) -> None:
-        """Save what can be saved, and end. Does not raise."""
+        """Save what can be saved, and end.
+
+        Raises:
+            Exception: what no rule foresees; it has ended all the same.
+        """
         self._closing = True
         self.wake()
         try:
