@@ -6,7 +6,7 @@ Whoever is to wait is held at a named place until the test lets it on; nothing h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,7 @@ from engine.counting import MODEL, Counting, chunk, never, setup, value
 from engine.faulty import Broken
 from trueup.engine.loop import LoopSettings
 from trueup.engine.records import Chunk
-from trueup.step import Found
+from trueup.step import Arrival, Found
 
 #: Saved when there is something to save, and never taken for stuck.
 PROMPT = LoopSettings(save_interval_seconds=0.0, idle_save_share=1e9, stuck_seconds=1e9)
@@ -343,6 +343,32 @@ def test_what_nobody_foresees_ends_the_worker_with_just_that(place: str) -> None
             await bench.loop.offer(ok(0, "ok-a"))
             with pytest.raises(Broken, match=place):
                 await task
+
+    within(10, work())
+
+
+class Exhausted(Counting):
+    """A step that runs out of memory halfway."""
+
+    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int], found: Found) -> None:
+        super().take(topic, arrivals, positions, found)
+        raise MemoryError
+
+
+def test_a_lane_that_failed_halfway_is_never_saved_though_a_rebalance_comes_before_the_end() -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT, shared=replace(setup(), restore=partial(Exhausted, bad_tick=never)))
+        async with running(bench) as task:
+            bench.faults.hold("read")
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached["read"] == 1)
+            revoking = asyncio.create_task(bench.loop.revoke())
+            assert not await settled(revoking)
+            bench.faults.let_on("read")
+            await revoking
+            with pytest.raises(MemoryError):
+                await task
+            assert bench.faults.reached["save"] == 0
 
     within(10, work())
 

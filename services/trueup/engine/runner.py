@@ -20,6 +20,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -143,16 +144,21 @@ class Runner:
 
     def start(self) -> None:
         """Drive it in a task of its own, which ends when the lane is closed or lost."""
-        self._task = self._watched(self._run())
+        self._task = self._watched(self._run)
 
-    def _watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        def ended(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and (error := task.exception()) is not None:
+    def _watched(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        """A task that ends the lane in the same moment in which it fails: what is half taken is never saved."""
+
+        async def watched() -> None:
+            try:
+                await work()
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # nothing is swallowed: it ends the worker
+                self._end()
                 self._failed(error)
 
-        task = asyncio.create_task(work, name=f"partition {self.lane.partition}")
-        task.add_done_callback(ended)
-        return task
+        return asyncio.create_task(watched(), name=f"partition {self.lane.partition}")
 
     async def turn(self, *, settle: bool) -> None:
         """Without a task of its own: take one chunk, and save where it is due or `settle` says so."""
@@ -249,7 +255,7 @@ class Runner:
         except (StaleWriter, Unavailable) as error:
             self.drop(error)
             return
-        task = self._on_its_way = self._watched(self._send(save))
+        task = self._on_its_way = self._watched(partial(self._send, save))
         task.add_done_callback(self._arrived)
 
     def _arrived(self, task: asyncio.Task[None]) -> None:
