@@ -18,6 +18,7 @@ from engine.counting import MODEL, Counting, chunk, never, setup, value
 from engine.faulty import Broken
 from trueup.engine.loop import LoopSettings
 from trueup.engine.records import Chunk
+from trueup.errors import Unavailable
 from trueup.step import Arrival, Found
 
 #: Saved when there is something to save, and never taken for stuck.
@@ -464,6 +465,25 @@ def test_a_partition_is_behind_from_its_first_work_until_that_is_out() -> None:
             await until(lambda: bench.loop.behind_seconds()[0] > first)
             bench.faults.let_on("publish")
             await until(lambda: bench.loop.behind_seconds() == {0: 0.0})
+
+    within(10, work())
+
+
+@pytest.mark.parametrize("place", ["claim", "read"])
+def test_a_partition_that_waits_for_an_answer_with_its_work_in_hand_is_behind(place: str) -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench):
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: len(bench.committed) == 1)
+            if place == "claim":
+                bench.faults.down.add("claim")
+                with pytest.raises(Unavailable):
+                    await bench.loop.positions([0], 2)
+            else:
+                bench.faults.hold("read")
+                await bench.loop.offer(ok(1, "ok-b"))
+            await until(lambda: bench.loop.behind_seconds()[0] > 0)
 
     within(10, work())
 

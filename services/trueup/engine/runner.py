@@ -137,6 +137,8 @@ class Runner:
         self._wake = asyncio.Event()
         self._closing = False
         self._dropped = False
+        #: A chunk is out of the queue and not folded in yet.
+        self._taking = False
         if unpublished:
             self.behind_since = time.monotonic()
 
@@ -175,7 +177,8 @@ class Runner:
     @property
     def has_work(self) -> bool:
         """Whether anything waits to be taken, saved or published."""
-        return self.lane.dirty or not self.lane.idle or self._on_its_way is not None or bool(self._unpublished)
+        lane = self.lane
+        return lane.dirty or not lane.idle or self._taking or self._on_its_way is not None or bool(self._unpublished)
 
     @property
     def waits_for_kafka(self) -> bool:
@@ -271,6 +274,8 @@ class Runner:
                 await self._give(tick)
             item = lane.next() if self.can_take else None
             if item is not None:
+                self._has_work_since_now()
+                self._taking = True
                 self._room()
                 await self._give(item)
                 if (tick := lane.tick_by_stream()) is not None:
@@ -278,9 +283,14 @@ class Runner:
         except (StaleWriter, Unavailable) as error:
             self.drop(error)
             return False
-        if lane.dirty and self.behind_since is None:
-            self.behind_since = time.monotonic()
+        self._taking = False
+        if lane.dirty:
+            self._has_work_since_now()
         return item is not None
+
+    def _has_work_since_now(self) -> None:
+        if self.behind_since is None:
+            self.behind_since = time.monotonic()
 
     async def _give(self, item: Taken) -> None:
         lane = self.lane
