@@ -17,9 +17,10 @@ from engine.bench import EAGER, Bench, ok, settled, until, within
 from engine.counting import MODEL, Counting, chunk, never, setup, value
 from engine.faulty import Broken
 from trueup.engine.loop import LoopSettings
+from trueup.engine.memory import MemoryPublisher
 from trueup.engine.records import Chunk
 from trueup.errors import Unavailable
-from trueup.step import Arrival, Found
+from trueup.step import Arrival, Found, Output
 
 #: Saved when there is something to save, and never taken for stuck.
 PROMPT = LoopSettings(save_interval_seconds=0.0, idle_save_share=1e9, stuck_seconds=1e9)
@@ -498,3 +499,24 @@ def test_what_costs_little_is_saved_without_work_and_a_share_of_the_time_is_enou
                 await until(lambda offset=offset: len(bench.committed) == offset + 1)  # type: ignore[misc]
 
     within(30, work())
+
+
+class Unnumbered(MemoryPublisher):
+    """A publisher that knows no offsets, as one whose broker had its records already."""
+
+    async def publish(self, outputs: Sequence[Output]) -> list[int]:
+        return [-1 for _ in await super().publish(outputs)]
+
+
+def test_where_the_journal_is_read_from_stays_where_its_record_has_no_offset() -> None:
+    async def work() -> None:
+        bench, places = Bench(), []
+        for offset, publisher in enumerate([MemoryPublisher(bench.log), Unnumbered(bench.log)]):
+            loop = bench.worker(publisher=publisher)
+            await loop.positions([0], 1)
+            await loop.offer(ok(offset, f"ok-{offset}"))
+            await loop.turn(settle_all=True)
+            places.append((await bench.kept.claim(0)).journal_at)
+        assert places == [1, 1]
+
+    within(10, work())

@@ -432,7 +432,9 @@ class Runner:
         try:
             offsets = await ports.publisher.publish(outputs)
             ports.points.hit("publish.after")
-            journal_at = [at + 1 for at, output in zip(offsets, outputs, strict=True) if output.topic == JOURNAL]
+            journal_at = [
+                at + 1 for at, output in zip(offsets, outputs, strict=True) if output.topic == JOURNAL and at >= 0
+            ]
             await ports.checkpoint.clear_outbox(
                 lane.partition, lane.epoch, len(entries), journal_at=max(journal_at, default=None)
             )
