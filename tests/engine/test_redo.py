@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -172,6 +173,37 @@ async def cut_off(world: World) -> None:
     world.log.delete_before("predictions", 0, 1)
 
 
+def test_where_the_journal_does_not_reach_back_it_begins_anew_and_is_quiet_up_to_where_the_predecessor_was(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        await cut_off(world)
+        assert await world.successor() == {}
+        await world.take(1, until=SAVES)
+        assert len(world.said) == SAVES
+        fresh = world.journal[2:]
+        assert [(note["save"], note.get("anew"), note.get("quiet")) for note in fresh] == [
+            (6, True, True),
+            (7, None, True),
+            (8, None, True),
+            (9, None, True),
+        ]
+        assert fresh[0]["quiet_until"] == {"predictions": SAVES}
+        world.write("ok-9")
+        await world.take(SAVES, until=SAVES + 1)
+        assert world.said[SAVES:] == ["ok-9"]
+        assert "quiet" not in world.journal[-1]
+        sections = (await world.store.claim(0)).sections
+        assert sections[f"predictions/{MODEL}"] == b"5", "one of the six is not in the topic any more"
+
+    with caplog.at_level(logging.ERROR):
+        within(10, work())
+    assert "partition 0 begins anew with the oldest records that are kept" in caplog.text
+    assert "the journal goes on at save 4, not 1" in caplog.text
+
+
 def records_gone(world: World) -> LaneSetup | None:
     world.store.put_back(world.copies[2])
     world.log.delete_before("predictions", 0, 4)
@@ -205,6 +237,71 @@ def test_where_what_the_journal_names_cannot_be_taken_again_it_begins_anew(
         await world.take(oldest.first_offset, until=SAVES)
         assert world.said == [f"ok-{at}" for at in range(SAVES)]
         assert (world.journal[SAVES]["save"], world.journal[SAVES]["anew"]) == (SAVES + 1, True)
+
+    within(10, work())
+
+
+def test_a_worker_that_is_killed_while_it_is_quiet_has_a_successor_that_is_quiet_too() -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        await cut_off(world)
+        await world.successor()
+        await world.take(1, until=3)
+        assert await world.successor() == {"predictions": 3}
+        await world.take(3, until=SAVES)
+        assert len(world.said) == SAVES
+        world.write("ok-9")
+        await world.take(SAVES, until=SAVES + 1)
+        assert world.said[SAVES:] == ["ok-9"]
+
+    within(10, work())
+
+
+@pytest.mark.parametrize("taken", [0, 1], ids=["nothing taken", "something taken"])
+def test_a_worker_that_is_killed_before_its_first_save_anew_has_a_successor_that_begins_anew_and_is_quiet(
+    taken: int,
+) -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        await cut_off(world)
+        await world.successor()
+        if taken:
+            found = world.log.read("predictions", 0, 1, most=1)
+            assert found is not None
+            await world.loop.offer(replace(found, seek=world.seek))
+            await world.loop.turn()
+        assert await world.successor() == {}
+        await world.take(1, until=SAVES)
+        assert len(world.said) == SAVES
+        note = world.journal[2]
+        assert (note["save"], note["anew"], note["quiet"]) == (6, True, True)
+        assert note["quiet_until"] == {"predictions": SAVES}
+
+    within(10, work())
+
+
+@pytest.mark.parametrize("saves", [0, 1, 6, 7], ids="put back to save {}".format)
+def test_a_partition_that_began_anew_is_taken_again_from_there_and_goes_on_being_quiet(saves: int) -> None:
+    #  saves     1 ── 2 ── 3 ── 4 ── 5   6 (anew, quiet) ── 7 (quiet)
+    #  journal                  4 ── 5   6               ── 7
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        copies = {0: world.copies[0], 1: world.copies[1]}
+        await cut_off(world)
+        await world.successor()
+        await world.take(1, until=3)
+        copies |= {6: world.copies[-2], 7: world.copies[-1]}
+        before = await world.state()
+        world.store.put_back(copies[saves])
+        assert await world.successor() == {"predictions": 3}
+        assert await world.state() == before
+        await world.take(3, until=SAVES)
+        assert len(world.said) == SAVES
+        again = [note for note in world.journal if note["save"] in (6, 7)]
+        assert all(note in again[:2] for note in again)
 
     within(10, work())
 

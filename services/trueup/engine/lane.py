@@ -130,6 +130,7 @@ class Lane:
             _, data = snapshots.unpack(engine, known=[ENGINE_VERSION], what=f"partition {self.partition}")
             self._counts.update(data["dead_letters"])
             self._last_tick = data["last_tick"]
+            self.quiet_until = data.get("quiet_until", {})
             self._refuse_other_partitions(data.get("partitions"))
         self._step: Step = self.setup.restore(self.partition, sections)
         self._clear()
@@ -420,11 +421,15 @@ class Lane:
         effects = self._effects()
         letters = [*self._letters, *map(self._buried, self._skipped)]
         engine = {"dead_letters": dict(sorted(self._counts.items())), "last_tick": self._last_tick}
+        quiet = self._is_quiet()
+        own = {**engine, "partitions": self.setup.partitions}
+        if quiet and self.quiet_until:
+            own["quiet_until"] = dict(self.quiet_until)
         sections = dict(effects.sections)
-        sections[ENGINE] = snapshots.pack(ENGINE_VERSION, {**engine, "partitions": self.setup.partitions})
+        sections[ENGINE] = snapshots.pack(ENGINE_VERSION, own)
         views = dict(effects.views)
         views[ENGINE] = orjson.dumps({"offsets": self.offsets, **engine})
-        said = [] if self._is_quiet() else [*letters, *effects.outputs]
+        said = [] if quiet else [*letters, *effects.outputs]
         outputs = [self._note(noted), *said]
         save = Save(
             epoch=self.epoch,
@@ -439,6 +444,8 @@ class Lane:
         )
         self._base = dict(save.offsets)
         self.saves += 1
+        if not quiet:
+            self.quiet_until = {}
         self._anew = self._quiet = False
         self._clear()
         return save
@@ -466,7 +473,7 @@ class Lane:
             raise
 
     def _journal(self) -> Journal:
-        journal = Journal(anew=self._anew, quiet=self._quiet)
+        journal = Journal(anew=self._anew, quiet=self._quiet, quiet_until=self.quiet_until)
         for topic, offset, index in self._skipped:
             journal.skip(topic, offset, index)
         for item in self._taken:
