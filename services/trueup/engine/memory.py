@@ -56,7 +56,7 @@ class MemoryLog:
         """Let go of the oldest records, as retention does; the others keep their offsets."""
         gone = max(0, offset - self._deleted.get((topic, partition), 0))
         for kept in (self.records, self.headers):
-            held: list[Any] = kept[topic, partition]  # type: ignore[assignment]
+            held: list[Any] = kept[topic, partition]
             del held[:gone]
         self._deleted[topic, partition] = offset
 
