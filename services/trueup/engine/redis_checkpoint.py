@@ -190,8 +190,8 @@ class RedisCheckpoint:
         keys = self._keys(partition, "e", "asleep")
         entries, asleep = await self._run(self._find, keys, [len(wanted), *wanted, *names])
         return Found(
-            {key: value[6:] for key, value in zip(wanted, entries, strict=False) if value},
-            {name: value for name, value in zip(names, asleep, strict=False) if value},
+            {key: value[6:] for key, value in zip(wanted, entries, strict=True) if value is not None},
+            {name: value for name, value in zip(names, asleep, strict=True) if value is not None},
         )
 
     async def save(self, partition: int, save: Save) -> None:
