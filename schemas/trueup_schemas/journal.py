@@ -48,5 +48,7 @@ class JournalEntry(TypedDict):
     code_version: str
     #: The state before was nothing: the first entry of a partition needs no such word.
     anew: NotRequired[bool]
+    #: With `anew`: the next offsets of a predecessor whose state was lost, up to which nothing is said again.
+    quiet_until: NotRequired[dict[str, int]]
     #: What it has to say was said by a predecessor whose state was lost, and is not said again.
     quiet: NotRequired[bool]

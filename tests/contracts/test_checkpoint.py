@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from functools import partial
+from hashlib import blake2b
+from typing import Any, TypeVar, cast
 
 import pytest
+import redis
 import redis.asyncio
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -20,17 +24,21 @@ from trueup.engine.checkpoint import Checkpoint, Claimed, Save
 from trueup.engine.memory import MemoryCheckpoint
 from trueup.engine.redis_checkpoint import RedisCheckpoint
 from trueup.errors import StaleWriter
+from trueup.step import Found, Kept, Needs
 
 Result = TypeVar("Result")
 P = 3
 
 
 class Bench:
-    """A checkpoint and the event loop that it lives in."""
+    """A checkpoint and the event loop that it lives in. `copy` gives what puts it back to how it is now."""
 
-    def __init__(self, runner: asyncio.Runner, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, checkpoint: Checkpoint, copy: Callable[[], Callable[[], object]]
+    ) -> None:
         self._runner = runner
         self.checkpoint = checkpoint
+        self.copy = copy
 
     def do(self, call: Coroutine[Any, Any, Result]) -> Result:
         return self._runner.run(call)
@@ -43,6 +51,12 @@ class Bench:
 
     def clear(self, epoch: int, count: int, partition: int = P) -> None:
         self.do(self.checkpoint.clear_outbox(partition, epoch, count))
+
+    def read(self, *entries: bytes, asleep: Collection[str] = ()) -> Found:
+        return self.do(self.checkpoint.read(P, Needs(entries, asleep)))
+
+    def sweep(self, epoch: int, outdated: Mapping[int, int], *, turns: Iterable[int]) -> int:
+        return sum(self.do(self.checkpoint.sweep(P, epoch, turn, outdated)) for turn in turns)
 
     def held(self, partition: int = P) -> tuple[Claimed, Mapping[str, bytes]]:
         """All that a partition holds, at the price of an epoch."""
@@ -58,17 +72,32 @@ class Bench:
 
 @contextmanager
 def in_memory(_: pytest.FixtureRequest) -> Iterator[Bench]:
+    checkpoint = MemoryCheckpoint()
     with asyncio.Runner() as runner:
-        yield Bench(runner, MemoryCheckpoint())
+        yield Bench(runner, checkpoint, lambda: partial(checkpoint.put_back, checkpoint.copy()))
 
 
 @contextmanager
 def in_redis(request: pytest.FixtureRequest) -> Iterator[Bench]:
     stack: Stack = request.getfixturevalue("stack")
-    with asyncio.Runner() as runner:
+    prefix = f"test-{uuid.uuid4().hex}"
+    with asyncio.Runner() as runner, redis.Redis.from_url(stack.addresses.redis) as server:
         client = redis.asyncio.Redis.from_url(stack.addresses.redis)
-        yield Bench(runner, RedisCheckpoint(client, worker="monitor", prefix=f"test-{uuid.uuid4().hex}"))
+        yield Bench(runner, RedisCheckpoint(client, worker="monitor", prefix=prefix), partial(dumped, server, prefix))
         runner.run(client.aclose())
+
+
+def dumped(server: redis.Redis, prefix: str) -> Callable[[], object]:
+    """What puts all keys of an installation back to how they are now."""
+    held = {key: cast(bytes, server.dump(key)) for key in server.scan_iter(f"*{prefix}*", count=1_000)}
+
+    def put_back() -> None:
+        for key in server.scan_iter(f"*{prefix}*", count=1_000):
+            server.delete(key)
+        for key, raw in held.items():
+            server.restore(key, 0, raw)
+
+    return put_back
 
 
 KINDS = [pytest.param(in_memory, id="memory"), pytest.param(in_redis, id="redis", marks=pytest.mark.live)]
@@ -295,35 +324,243 @@ def test_of_a_claim_and_a_save_that_race_the_claim_sees_all_of_the_save_or_the_s
     bench.do(race())
 
 
+# -- what is read when it is needed ------------------------------------------------------------------------------------
+
+
+def key(number: int) -> bytes:
+    """The key of an entry, as a step makes it: a hash."""
+    return blake2b(b"%d" % number, digest_size=16).digest()
+
+
+def test_entries_and_sleeping_sections_are_read_by_name_and_what_was_never_there_is_absent(bench: Bench) -> None:
+    claimed = bench.claim()
+    entries = {key(1): Kept(0, 0, b"one"), key(2): Kept(2**32 - 1, 65_535, b"two")}
+    bench.save(following(claimed, entries=entries, asleep={"a": b"1", "b": b"2"}))
+    found = bench.read(key(2), key(3), key(1), asleep=["b", "c"])
+    assert found == Found({key(1): b"one", key(2): b"two"}, {"b": b"2"})
+    assert bench.read(key(3), asleep=["c"]) == Found()
+    assert bench.held()[0].sections == {}, "what sleeps is given to nobody who does not name it"
+
+
+def test_whoever_needs_nothing_finds_nothing(bench: Bench) -> None:
+    assert bench.read() == Found()
+    bench.save(following(bench.claim(), entries={key(1): Kept(0, 0, b"one")}, asleep={"a": b"1"}))
+    assert bench.read() == Found()
+    assert bench.read(key(1)) == Found({key(1): b"one"})
+    assert bench.read(asleep=["a"]) == Found({}, {"a": b"1"})
+
+
+def test_a_later_save_replaces_an_entry_and_wakes_a_section_and_leaves_the_rest(bench: Bench) -> None:
+    claimed = bench.claim()
+    entries = {key(1): Kept(1, 1, b"1"), key(2): Kept(1, 1, b"2")}
+    bench.save(following(claimed, entries=entries, asleep={"a": b"1", "b": b"1", "c": b"1"}))
+    bench.save(following(claimed, saves=1, entries={key(1): Kept(1, 9, b"")}, asleep={"a": None, "b": b"2", "x": None}))
+    assert bench.read(key(1), key(2), asleep="abcx") == Found({key(1): b"", key(2): b"2"}, {"b": b"2", "c": b"1"})
+    assert bench.sweep(claimed.epoch, {1: 5}, turns=range(512)) == 1, "the day of an entry is that of its last save"
+    assert bench.read(key(1), key(2)) == Found({key(1): b""})
+
+
+def test_whatever_is_in_keys_names_and_values_comes_back(bench: Bench) -> None:
+    claimed = bench.claim()
+    keys = [bytes([first, second]) * 8 for first in (0, 10, 13, 58, 127, 128, 255) for second in (0, 7, 125, 255)]
+    values = [b"", b"\x00", bytes(range(256)), b"\xff" * 5_000]
+    entries = {name: Kept(at, at, values[at % len(values)]) for at, name in enumerate(keys)}
+    asleep: dict[str, bytes | None] = {name: values[at % len(values)] for at, name in enumerate(AWKWARD)}
+    bench.save(following(claimed, entries=entries, asleep=asleep))
+    found = bench.read(*keys, asleep=AWKWARD)
+    assert found.entries == {name: kept.value for name, kept in entries.items()}
+    assert found.asleep == asleep
+
+
+def test_twenty_thousand_entries_go_into_one_save_and_into_one_read(bench: Bench) -> None:
+    claimed = bench.claim()
+    entries = {key(at): Kept(at % 3, at % 7, b"%d" % at) for at in range(20_000)}
+    bench.save(following(claimed, entries=entries))
+    found = bench.read(*entries, *map(key, range(20_000, 25_000)))
+    assert found.entries == {name: kept.value for name, kept in entries.items()}
+
+
+def test_reading_takes_nothing_over_and_knows_nothing_of_neighbours(bench: Bench) -> None:
+    claimed = bench.claim()
+    bench.save(following(claimed, entries={key(1): Kept(0, 0, b"1")}, asleep={"a": b"1"}))
+    assert bench.do(bench.checkpoint.read(P + 1, Needs([key(1)], ["a"]))) == Found()
+    bench.save(following(claimed, saves=1, offsets={"a": 1}))
+
+
+@pytest.mark.parametrize("change", STALE)
+def test_a_save_that_is_refused_changes_no_entry_and_nothing_that_sleeps(bench: Bench, change: dict[str, Any]) -> None:
+    first = bench.claim()
+    kept: dict[str, Any] = {"entries": {key(1): Kept(0, 0, b"1")}, "asleep": {"a": b"1"}}
+    bench.save(following(first, offsets={"a": 5, "b": 1}, **kept))
+    other: dict[str, Any] = {"entries": {key(1): Kept(0, 0, b"9"), key(2): Kept(0, 0, b"9")}}
+    save = following(bench.claim(), asleep={"a": None, "b": b"9"}, **other)
+    assert bench.refuses(replace(save, **change))
+    assert bench.read(key(1), key(2), asleep="ab") == Found({key(1): b"1"}, {"a": b"1"})
+
+
+# -- what is let go ----------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_deletes_what_is_outdated_for_its_shelf_and_only_that(bench: Bench) -> None:
+    claimed = bench.claim()
+    shelves, days = (0, 1, 7, 2**31, 2**32 - 1), (0, 9, 10, 11, 65_535)
+    entries = {
+        key(at): Kept(shelf, day, b"%d %d" % (shelf, day))
+        for at, (shelf, day) in enumerate(itertools.product(shelves, days))
+    }
+    bench.save(following(claimed, entries=entries))
+    outdated = {-1: 10, 1: 0, 7: 11, 2**32 - 1: 65_535}
+    gone = {name for name, kept in entries.items() if kept.day < outdated.get(kept.shelf, 10)}
+    assert bench.sweep(claimed.epoch, outdated, turns=range(512)) == len(gone) == 2 + 0 + 3 + 2 + 4
+    assert bench.read(*entries).entries.keys() == entries.keys() - gone
+    assert bench.sweep(claimed.epoch, outdated, turns=range(512)) == 0
+
+
+def test_where_nothing_is_said_of_the_other_shelves_they_are_kept(bench: Bench) -> None:
+    claimed = bench.claim()
+    bench.save(following(claimed, entries={key(1): Kept(1, 0, b"1"), key(2): Kept(2, 0, b"2")}))
+    assert bench.sweep(claimed.epoch, {}, turns=range(512)) == 0
+    assert bench.sweep(claimed.epoch, {2: 1}, turns=range(512)) == 1
+    assert bench.read(key(1), key(2)) == Found({key(1): b"1"})
+
+
+@pytest.mark.parametrize("begin", [0, 511, 100_000], ids="from turn {} on".format)
+def test_every_entry_has_its_turn(bench: Bench, begin: int) -> None:
+    claimed = bench.claim()
+    entries = {key(at): Kept(0, 0, b"1") for at in range(3_000)}
+    bench.save(following(claimed, entries=entries))
+    assert bench.sweep(claimed.epoch, {-1: 1}, turns=range(begin, begin + 512)) == 3_000
+    assert bench.read(*entries) == Found()
+
+
+def test_a_predecessor_sweeps_nothing(bench: Bench) -> None:
+    first = bench.claim()
+    bench.save(following(first, entries={key(1): Kept(0, 0, b"1")}))
+    bench.claim()
+    with pytest.raises(StaleWriter):
+        bench.sweep(first.epoch, {-1: 1}, turns=range(512))
+    assert bench.read(key(1)) == Found({key(1): b"1"})
+
+
+# -- beginning anew, and going back ------------------------------------------------------------------------------------
+
+
+def full(bench: Bench, partition: int = P) -> Claimed:
+    """A partition of which everything is saved."""
+    claimed = bench.claim(partition)
+    fields: dict[str, Any] = {"sections": {"s": b"1"}, "asleep": {"a": b"1"}, "views": {"v": b"1"}, "outbox": [b"x"]}
+    entries = {key(at): Kept(0, 0, b"1") for at in range(50)}
+    bench.save(following(claimed, offsets={"a": 5}, entries=entries, **fields), partition)
+    bench.do(bench.checkpoint.clear_outbox(partition, claimed.epoch, 0, journal_at=7))
+    return claimed
+
+
+def test_a_partition_that_begins_anew_has_nothing_and_counts_on(bench: Bench) -> None:
+    claimed, neighbour = full(bench), full(bench, P + 1)
+    bench.do(bench.checkpoint.begin_anew(P, claimed.epoch, 41))
+    assert bench.read(*map(key, range(50)), asleep=["a"]) == Found()
+    assert bench.do(bench.checkpoint.views(P)) == {}
+    assert bench.do(bench.checkpoint.reread(P, claimed.epoch)) == Claimed(claimed.epoch, {}, {}, [], saves=41)
+    assert bench.refuses(following(claimed, saves=1, base={"a": 5}))
+    bench.save(following(claimed, saves=41, offsets={"a": 2}, entries={key(1): Kept(0, 0, b"2")}))
+    assert bench.held()[0] == Claimed(0, {"a": 2}, {}, [], saves=42)
+    assert bench.read(*map(key, range(50))) == Found({key(1): b"2"})
+    bench.save(following(neighbour, saves=1, base={"a": 5}), P + 1)
+
+
+def test_a_predecessor_makes_nobody_begin_anew(bench: Bench) -> None:
+    first = full(bench)
+    bench.claim()
+    with pytest.raises(StaleWriter):
+        bench.do(bench.checkpoint.begin_anew(P, first.epoch, 0))
+    held, views = bench.held()
+    assert held == Claimed(0, {"a": 5}, {"s": b"1"}, [b"x"], saves=1, journal_at=7)
+    assert views == {"v": b"1"}
+    assert len(bench.read(*map(key, range(50)), asleep=["a"]).entries) == 50
+
+
+def test_where_the_journal_is_read_from_is_told_with_what_was_published_and_to_every_claim(bench: Bench) -> None:
+    claimed = bench.claim()
+    assert claimed.journal_at == 0
+    bench.save(following(claimed, outbox=[b"1", b"2"]))
+    bench.do(bench.checkpoint.clear_outbox(P, claimed.epoch, 1, journal_at=2**53))
+    assert (bench.held()[0].journal_at, bench.held()[0].outbox) == (2**53, [b"2"])
+    again = bench.claim()
+    bench.clear(again.epoch, 1)
+    assert bench.do(bench.checkpoint.reread(P, again.epoch)).journal_at == 2**53
+    bench.save(following(again, saves=1, offsets={"a": 1}))
+    with pytest.raises(StaleWriter):
+        bench.do(bench.checkpoint.clear_outbox(P, claimed.epoch, 0, journal_at=1))
+    assert bench.held()[0].journal_at == 2**53
+
+
+@pytest.mark.parametrize("claims", [1, 3])
+def test_no_epoch_comes_twice_though_the_store_is_put_back_to_a_copy(bench: Bench, claims: int) -> None:
+    full(bench)
+    put_back = bench.copy()
+    given = [bench.claim() for _ in range(claims)]
+    put_back()
+    with pytest.raises(StaleWriter):
+        bench.save(following(given[-1], saves=1, base={"a": 5}))
+    anew = bench.claim()
+    assert anew.epoch > max(claimed.epoch for claimed in given)
+    assert replace(anew, epoch=0) == Claimed(0, {"a": 5}, {"s": b"1"}, [b"x"], saves=1, journal_at=7)
+    for claimed in given:
+        with pytest.raises(StaleWriter):
+            bench.save(following(claimed, saves=1, base={"a": 5}))
+
+
+def test_no_epoch_comes_twice_though_the_store_is_emptied(bench: Bench) -> None:
+    put_back = bench.copy()
+    given = full(bench)
+    put_back()
+    assert bench.claim().epoch > given.epoch
+    with pytest.raises(StaleWriter):
+        bench.save(following(given, saves=0))
+
+
 names = st.text(st.characters(codec="utf-8"), max_size=6)
 changes = st.dictionaries(st.sampled_from("abcd") | names, st.none() | st.binary(max_size=6), max_size=6)
-saves = st.lists(st.tuples(changes, changes, st.dictionaries(st.sampled_from("pf"), st.integers(0, 2**60)),
-                           st.lists(st.binary(max_size=4), max_size=4), st.booleans()), max_size=6)  # fmt: skip
+kept = st.builds(Kept, st.integers(0, 2**32 - 1), st.integers(0, 65_535), st.binary(max_size=6))
+KEYS = [key(at) for at in range(4)]
+saved = st.builds(
+    Save,
+    epoch=st.just(0),
+    base=st.just({}),
+    saves=st.just(0),
+    offsets=st.dictionaries(st.sampled_from("pf"), st.integers(0, 2**60)),
+    sections=changes,
+    asleep=changes,
+    entries=st.dictionaries(st.sampled_from(KEYS), kept, max_size=4),
+    views=changes,
+    outbox=st.lists(st.binary(max_size=4), max_size=4),
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(saves=saves)
+@given(saves=st.lists(st.tuples(saved, st.booleans()), max_size=6))
 def test_any_saves_come_to_what_a_dictionary_makes_of_them(
-    kind: Callable[[pytest.FixtureRequest], Any],
-    request: pytest.FixtureRequest,
-    saves: list[tuple[dict[str, bytes | None], dict[str, bytes | None], dict[str, int], list[bytes], bool]],
+    kind: Callable[[pytest.FixtureRequest], Any], request: pytest.FixtureRequest, saves: list[tuple[Save, bool]]
 ) -> None:
-    sections: dict[str, bytes | None] = {}
-    views: dict[str, bytes | None] = {}
+    sections, asleep, views = (dict[str, bytes | None]() for _ in range(3))
+    entries: dict[bytes, Kept] = {}
     offsets: dict[str, int] = {}
     outbox: list[bytes] = []
     with kind(request) as bench:
         claimed = bench.claim()
-        for number, (some, shown, moved, said, again) in enumerate(saves):
-            base = dict(offsets)
-            sections.update(some)
-            views.update(shown)
-            offsets.update(moved)
-            outbox += said
-            bench.save(Save(claimed.epoch, base, number, offsets=moved, sections=some, views=shown, outbox=said))
+        for number, (save, again) in enumerate(saves):
+            bench.save(replace(save, epoch=claimed.epoch, base=dict(offsets), saves=number))
+            for all_of_it, change in ((sections, save.sections), (asleep, save.asleep), (views, save.views)):
+                all_of_it.update(change)
+            entries.update(save.entries)
+            offsets.update(save.offsets)
+            outbox += save.outbox
             claimed = bench.claim() if again else claimed
+        found = bench.read(*KEYS, asleep=[*asleep, "not there"])
         held, seen = bench.held()
     assert held.sections == {name: value for name, value in sections.items() if value is not None}
     assert seen == {name: value for name, value in views.items() if value is not None}
+    assert found.asleep == {name: value for name, value in asleep.items() if value is not None}
+    assert found.entries == {name: kept.value for name, kept in entries.items()}
     assert (held.offsets, held.outbox, held.saves) == (offsets, outbox, len(saves))

@@ -18,7 +18,7 @@ from trueup.embedded.ports import free_ports
 from trueup.engine.checkpoint import Checkpoint, Save
 from trueup.engine.redis_checkpoint import RedisCheckpoint
 from trueup.errors import Unavailable
-from trueup.step import Kept
+from trueup.step import Kept, Needs
 
 SAVE = Save(
     epoch=1,
@@ -63,6 +63,9 @@ CALLS: dict[str, Call] = {
     "claim": lambda checkpoint: checkpoint.claim(0),
     "reread": lambda checkpoint: checkpoint.reread(0, 1),
     "save": lambda checkpoint: checkpoint.save(0, SAVE),
+    "read": lambda checkpoint: checkpoint.read(0, Needs([b"0123456789abcdef"], ["z"])),
+    "begin anew": lambda checkpoint: checkpoint.begin_anew(0, 1, 1),
+    "sweep": lambda checkpoint: checkpoint.sweep(0, 1, 0, {-1: 1}),
     "clear": lambda checkpoint: checkpoint.clear_outbox(0, 1, 1),
     "views": lambda checkpoint: checkpoint.views(0),
     "offsets": lambda checkpoint: checkpoint.offsets(0),

@@ -4,10 +4,15 @@ fail         no answer, and not done (a publication: half of it)
 lose         done, and the answer is lost
 kill         the process ends just before (a publication: halfway)
 kill-after   the process ends just after
+break        something is raised that nobody foresees
+
+A place can also be `held`: whoever comes there waits until it is let on.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -25,6 +30,10 @@ class Killed(BaseException):
     """The process ended here."""
 
 
+class Broken(Exception):
+    """Nobody foresees this."""
+
+
 class Faults:
     """What goes wrong, next time, and where. `happened` counts what did."""
 
@@ -34,6 +43,21 @@ class Faults:
         self.down: set[str] = set()
         self._spared: dict[str, int] = {}
         self.happened: list[tuple[str, str]] = []
+        #: How many came to a place.
+        self.reached: Counter[str] = Counter()
+        self._held: dict[str, asyncio.Event] = {}
+
+    def hold(self, place: str) -> asyncio.Event:
+        """Let whoever comes here wait for this."""
+        return self._held.setdefault(place, asyncio.Event())
+
+    def pass_by(self, place: str) -> None:
+        """Hold nobody more here; whoever waits goes on waiting."""
+        del self._held[place]
+
+    def let_on(self, place: str) -> None:
+        """Hold nobody here any longer."""
+        self._held.pop(place).set()
 
     def later(self, place: str, *, after: int) -> None:
         """Fail at this place, once it went well so many times."""
@@ -41,6 +65,9 @@ class Faults:
 
     async def at(self, place: str, call: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Make the call, or not, as told."""
+        self.reached[place] += 1
+        if (held := self._held.get(place)) is not None:
+            await held.wait()
         if self._spared.get(place, 0) > 0:
             self._spared[place] -= 1
             return await call()
@@ -52,6 +79,8 @@ class Faults:
             await call()
         if way in ("kill", "kill-after"):
             raise Killed(place)
+        if way == "break":
+            raise Broken(place)
         raise Unavailable(f"{place}: {way}")
 
 

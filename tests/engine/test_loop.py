@@ -7,83 +7,19 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from engine.counting import MODELS, Counting, chunk, never, setup, value
-from engine.faulty import Faults, FaultyCheckpoint, FaultyPublisher
+from engine.bench import CALM, EAGER, Bench, ok, settled, until, within
+from engine.counting import Counting, never, setup, value
 from trueup.engine import outbox
 from trueup.engine.checkpoint import Save
-from trueup.engine.lane import LaneSetup
 from trueup.engine.loop import Loop, LoopSettings
-from trueup.engine.memory import MemoryCheckpoint, MemoryLog, MemoryPublisher
-from trueup.engine.records import Chunk
+from trueup.engine.memory import MemoryPublisher
 from trueup.errors import Unavailable
 from trueup.step import Arrival, Effects, Found, Output
-
-#: Nothing but what is urgent is saved unless it is asked for.
-CALM = LoopSettings(save_interval_seconds=1e6, stuck_seconds=1e9)
-EAGER = LoopSettings(save_interval_seconds=0.0)
-
-
-class Bench:
-    """A worker on parts in memory that can be told to fail."""
-
-    def __init__(self, settings: LoopSettings = CALM, *, shared: LaneSetup | None = None) -> None:
-        self.log = MemoryLog(2)
-        self.kept = MemoryCheckpoint()
-        self.shared = shared or setup(clock="stream")
-        self.faults = Faults()
-        self.committed: list[tuple[int, dict[str, int]]] = []
-        self.loop = self.worker(settings)
-
-    def worker(self, settings: LoopSettings = CALM) -> Loop:
-        async def commit(partition: int, offsets: Mapping[str, int]) -> None:
-            self.committed.append((partition, dict(offsets)))
-
-        return Loop(
-            setup=self.shared,
-            checkpoint=FaultyCheckpoint(self.kept, self.faults),
-            publisher=FaultyPublisher(MemoryPublisher(self.log), self.faults),
-            commit=commit,
-            settings=settings,
-        )
-
-    @property
-    def said(self) -> list[str]:
-        return [json.loads(record.value or b"")["id"] for record in self.log.all("signals")]
-
-
-def ok(offset: int, *names: str, partition: int = 0, seek: int = 1) -> Chunk:
-    values = [value(name, model=MODELS[partition][0]) for name in names]
-    return chunk("predictions", offset, *values, partition=partition, seek=seek)
-
-
-def within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
-    """Run it; it fails where it has not come to an end by then."""
-
-    async def limited() -> None:
-        async with asyncio.timeout(seconds):
-            await work
-
-    asyncio.run(limited())
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Let others go on until it holds."""
-    while not holds():
-        await asyncio.sleep(0)
-
-
-async def settled(task: asyncio.Task[None]) -> bool:
-    """Whether a task has come to an end, once it had every chance to."""
-    for _ in range(20):
-        await asyncio.sleep(0)
-    return task.done()
-
 
 # -- the order of effects ----------------------------------------------------------------------------------------------
 

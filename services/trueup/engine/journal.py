@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ class Journal:
     taken: list[dict[str, Any]] = field(default_factory=list)
     anew: bool = False
     quiet: bool = False
+    quiet_until: Mapping[str, int] = field(default_factory=dict)
 
     def chunk(self, topic: str, from_offset: int, to_offset: int, *, apart: bool = False) -> None:
         """Records `[from_offset, to_offset)` of a topic were taken as one chunk; `apart`: event by event."""
@@ -51,5 +53,7 @@ class Journal:
             "code_version": build.code_version,
         }
         entry |= {name: True for name, said in (("anew", self.anew), ("quiet", self.quiet)) if said}
+        if self.anew and self.quiet_until:
+            entry["quiet_until"] = dict(sorted(self.quiet_until.items()))
         key = f"{worker}:{partition}".encode()
         return Output("journal", key, orjson.dumps(entry), partition=partition)

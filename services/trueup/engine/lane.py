@@ -109,6 +109,8 @@ class Lane:
         self.waiting_records = 0
         self.waiting_bytes = 0
         self._waiting: dict[str, deque[Chunk]] = {topic: deque() for topic in setup.feeds}
+        #: How far chunks left the queue: further than `offsets` while one of them waits for what its step needs.
+        self._handed: dict[str, int] = {}
         self._decoding = Decoding(partition, setup.partitions, setup.feeds)
         self.saves = claimed.saves
         #: How far a predecessor had come whose state was lost: what is said up to there was said before.
@@ -128,6 +130,7 @@ class Lane:
             _, data = snapshots.unpack(engine, known=[ENGINE_VERSION], what=f"partition {self.partition}")
             self._counts.update(data["dead_letters"])
             self._last_tick = data["last_tick"]
+            self.quiet_until = data.get("quiet_until", {})
             self._refuse_other_partitions(data.get("partitions"))
         self._step: Step = self.setup.restore(self.partition, sections)
         self._clear()
@@ -155,9 +158,7 @@ class Lane:
 
         Records that the state already holds are left out.
         """
-        queue = self._waiting[chunk.topic]
-        known = bool(queue) or chunk.topic in self.offsets
-        expected = queue[-1].next_offset if queue else self.offsets.get(chunk.topic, 0)
+        known, expected = self._expected(chunk.topic)
         if known and chunk.follows is not None and chunk.follows > expected:
             return False
         records = chunk.records
@@ -171,6 +172,13 @@ class Lane:
             )
         self._queue(Chunk(chunk.topic, chunk.partition, records, chunk.seek))
         return True
+
+    def _expected(self, topic: str) -> tuple[bool, int]:
+        """Whether anything of a topic came, and the offset after it."""
+        if queue := self._waiting[topic]:
+            return True, queue[-1].next_offset
+        known = topic in self.offsets or topic in self._handed
+        return known, max(self.offsets.get(topic, 0), self._handed.get(topic, 0))
 
     def _queue(self, chunk: Chunk, *, first: bool = False) -> None:
         queue = self._waiting[chunk.topic]
@@ -220,6 +228,7 @@ class Lane:
         part, rest = _split(chunk)
         if rest is not None:
             self._queue(rest, first=True)
+        self._handed[part.topic] = part.next_offset
         return self.decode(part)
 
     def decode(self, chunk: Chunk, *, apart: bool = False) -> Taken:
@@ -413,11 +422,15 @@ class Lane:
         effects = self._effects()
         letters = [*self._letters, *map(self._buried, self._skipped)]
         engine = {"dead_letters": dict(sorted(self._counts.items())), "last_tick": self._last_tick}
+        quiet = self._is_quiet()
+        own = {**engine, "partitions": self.setup.partitions}
+        if quiet and self.quiet_until:
+            own["quiet_until"] = dict(self.quiet_until)
         sections = dict(effects.sections)
-        sections[ENGINE] = snapshots.pack(ENGINE_VERSION, {**engine, "partitions": self.setup.partitions})
+        sections[ENGINE] = snapshots.pack(ENGINE_VERSION, own)
         views = dict(effects.views)
         views[ENGINE] = orjson.dumps({"offsets": self.offsets, **engine})
-        said = [] if self._is_quiet() else [*letters, *effects.outputs]
+        said = [] if quiet else [*letters, *effects.outputs]
         outputs = [self._note(noted), *said]
         save = Save(
             epoch=self.epoch,
@@ -432,6 +445,8 @@ class Lane:
         )
         self._base = dict(save.offsets)
         self.saves += 1
+        if not quiet:
+            self.quiet_until = {}
         self._anew = self._quiet = False
         self._clear()
         return save
@@ -459,7 +474,7 @@ class Lane:
             raise
 
     def _journal(self) -> Journal:
-        journal = Journal(anew=self._anew, quiet=self._quiet)
+        journal = Journal(anew=self._anew, quiet=self._quiet, quiet_until=self.quiet_until)
         for topic, offset, index in self._skipped:
             journal.skip(topic, offset, index)
         for item in self._taken:

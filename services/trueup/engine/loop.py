@@ -120,7 +120,8 @@ class Loop:
             if isinstance(error, StaleWriter):
                 raise Unavailable(f"partition {partition} was claimed by another worker meanwhile") from error
             raise
-        return Runner(lane, self._ports, unpublished=unpublished, lost=self._lost, failed=self._fail)
+        lost, failed, room = self._lost, self._fail, self._make_room
+        return Runner(lane, self._ports, unpublished=unpublished, lost=lost, failed=failed, room=room)
 
     async def _catch_up(self, lane: Lane, claimed: Claimed) -> list[bytes]:
         """Take again what Redis does not know; what may not have gone out."""
@@ -134,15 +135,21 @@ class Loop:
         return partition in self._runners and self._seeks.get(partition) == seek_number
 
     async def revoke(self) -> None:
-        """Save what can be saved and let go of every lane."""
+        """Save what can be saved and let go of every lane.
+
+        Raises:
+            Exception: what no rule foresees of one of them; all are let go.
+        """
         async with self._lock:
-            await asyncio.gather(*(runner.close() for runner in self._runners.values()))
+            ends = await asyncio.gather(*(runner.close() for runner in self._runners.values()), return_exceptions=True)
             self._runners.clear()
             self._seeks.clear()
             self._behind.clear()
             self.lost_partitions.clear()
             self.lost.clear()
             self._make_room()
+            for error in filter(None, ends):
+                raise error
 
     async def offer(self, chunk: Chunk) -> None:
         """Queue a chunk; waits while its lane is full. A chunk from before the last seek is dropped."""
@@ -214,7 +221,6 @@ class Loop:
             self._watch()
             for runner in list(self._runners.values()):
                 await runner.turn(settle=settle_all)
-                self._make_room()
             return any(runner.can_take for runner in self._runners.values())
 
     def behind_seconds(self) -> dict[int, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Any
 
 from trueup.engine.checkpoint import Claimed, Save
 from trueup.engine.partitioner import partition_for
@@ -23,6 +24,7 @@ class MemoryLog:
     partitions: int
     records: dict[tuple[str, int], list[Record]] = field(default_factory=dict)
     headers: dict[tuple[str, int], list[tuple[tuple[str, bytes], ...]]] = field(default_factory=dict)
+    _deleted: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def append(
         self,
@@ -38,15 +40,25 @@ class MemoryLog:
         if partition is None:
             partition = partition_for(key, self.partitions) if key is not None else 0
         log = self.records.setdefault((topic, partition), [])
-        record = Record(len(log), timestamp, key, value)
+        record = Record(self._deleted.get((topic, partition), 0) + len(log), timestamp, key, value)
         log.append(record)
         self.headers.setdefault((topic, partition), []).append(headers)
         return record
 
     def read(self, topic: str, partition: int, offset: int, *, most: int = 500) -> Chunk | None:
-        """The records from `offset` on, at most `most`, or None at the end."""
-        records = self.records.get((topic, partition), [])[offset : offset + most]
+        """The records that are left of `[offset, offset + most)`, or None where there are none."""
+        deleted = self._deleted.get((topic, partition), 0)
+        first, end = max(0, offset - deleted), max(0, offset + most - deleted)
+        records = self.records.get((topic, partition), [])[first:end]
         return Chunk(topic, partition, records) if records else None
+
+    def delete_before(self, topic: str, partition: int, offset: int) -> None:
+        """Let go of the oldest records, as retention does; the others keep their offsets."""
+        gone = max(0, offset - self._deleted.get((topic, partition), 0))
+        for kept in (self.records, self.headers):
+            held: list[Any] = kept[topic, partition]
+            del held[:gone]
+        self._deleted[topic, partition] = offset
 
     def all(self, topic: str) -> list[Record]:
         """Every record of a topic, partition after partition."""
@@ -194,8 +206,9 @@ class MemoryHistory:
         self._log = log
 
     async def journal(self, partition: int, at: int) -> AsyncIterator[bytes]:
-        for record in self._log.records.get(("journal", partition), [])[at:]:
-            yield record.value or b""
+        for record in list(self._log.records.get(("journal", partition), [])):
+            if record.offset >= at:
+                yield record.value or b""
 
     async def end(self, topic: str, partition: int) -> int:
         records = self._log.records.get((topic, partition))

@@ -184,7 +184,7 @@ class RedisCheckpoint:
         keys = self._keys(partition, "e", "asleep")
         entries, asleep = _unpack(await self._run(self._find, keys, [_pack([wanted, names])]))
         return Found(
-            {key: value[6:] for key, value in zip(wanted, entries, strict=True) if value},
+            {key: value[6:] for key, value in zip(wanted, entries, strict=True) if value is not False},
             {name: value for name, value in zip(names, asleep, strict=True) if value is not False},
         )
 

@@ -73,12 +73,15 @@ class Redo:
                 else:
                     await self._save(replace(last, outbox=[]))
                 if entry.get("anew"):
-                    await self._forget(entry["save"] - 1)
+                    await self._forget(entry)
                 last = await self._again(entry)
         except _Gone as reason:
             await self._begin_anew(journal_at, str(reason))
             return []
         if last is None:
+            # Every save has a section of the engine's own.
+            if claimed.saves and not claimed.sections:
+                await self._begin_anew(journal_at, "a predecessor was about to, and ended")
             return list(claimed.outbox)
         await self._save(last)
         log.error("partition %d: saves %d to %d were taken again", lane.partition, first + 1, lane.saves)
@@ -94,11 +97,17 @@ class Redo:
     async def _beyond(self, journal_at: int, saves: int) -> AsyncIterator[JournalEntry]:
         """The entries of this worker and partition after this save, each once, in order.
 
+        From the last one on that began anew, where there is one: what was before it is not in its state.
+
         Raises:
             _Gone: one is missing.
         """
+        first = saves + 1
         async for entry in self._own(journal_at):
-            if entry["save"] <= saves:
+            if entry.get("anew"):
+                first = max(first, entry["save"])
+        async for entry in self._own(journal_at):
+            if entry["save"] <= saves or entry["save"] < first:
                 continue
             if entry["save"] != saves + 1 and not entry.get("anew"):
                 raise _Gone(f"the journal goes on at save {entry['save']}, not {saves + 1}")
@@ -138,10 +147,11 @@ class Redo:
         await self._checkpoint.save(self._lane.partition, save)
         self._points.hit("redo.after")
 
-    async def _forget(self, saves: int) -> None:
+    async def _forget(self, entry: JournalEntry) -> None:
         """A predecessor began anew here."""
+        saves = entry["save"] - 1
         await self._checkpoint.begin_anew(self._lane.partition, self._lane.epoch, saves)
-        self._lane.begin_anew(saves=saves, quiet_until={})
+        self._lane.begin_anew(saves=saves, quiet_until=entry.get("quiet_until", {}))
 
     async def _begin_anew(self, journal_at: int, reason: str) -> None:
         lane = self._lane

@@ -54,6 +54,7 @@ def replay(partition: int, entries: Iterable[JournalEntry], read: Read, setup: L
     for entry in entries:
         if entry.get("anew"):
             lane, held = _beginning(partition, setup, saves=entry["save"] - 1)
+            lane.quiet_until = entry.get("quiet_until", {})
         if entry["save"] != lane.saves + 1:
             raise ValueError(
                 f"the journal of partition {partition} goes on at save {entry['save']}, not {lane.saves + 1}"

@@ -20,6 +20,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -97,7 +98,8 @@ class Ports:
 class Runner:
     """Drives one lane, in tasks of its own (`start`) or when told to (`take`, `settle`).
 
-    `lost` is called once, when the lane is dropped; `failed` with what no rule foresees, which ends the worker.
+    `lost` is called once, when the lane is dropped; `failed` with what no rule foresees, which ends the worker; `room`
+    whenever a chunk was taken out of the queue.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Runner:
         unpublished: Sequence[bytes],
         lost: Callable[[Runner], None],
         failed: Callable[[BaseException], None],
+        room: Callable[[], None],
     ) -> None:
         self.lane = lane
         #: Since when it has had something to save or publish; None where it has not.
@@ -115,6 +118,7 @@ class Runner:
         self._ports = ports
         self._lost = lost
         self._failed = failed
+        self._room = room
         #: How many lanes share the worker.
         self.lanes = 1
         self._unpublished = list(unpublished)
@@ -127,9 +131,14 @@ class Runner:
         self._publish_at = 0.0
         self._sweep_at = 0.0
         self._sweeps = 0
+        #: As the saved state has it, and as the last cut has it: whoever goes back to what is saved needs the rest.
+        self._outdated: Mapping[int, int] = dict(lane.outdated)
+        self._outdated_in_cut = self._outdated
         self._wake = asyncio.Event()
         self._closing = False
         self._dropped = False
+        #: A chunk is out of the queue and not folded in yet.
+        self._taking = False
         if unpublished:
             self.behind_since = time.monotonic()
 
@@ -137,16 +146,21 @@ class Runner:
 
     def start(self) -> None:
         """Drive it in a task of its own, which ends when the lane is closed or lost."""
-        self._task = self._watched(self._run())
+        self._task = self._watched(self._run)
 
-    def _watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        def ended(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and (error := task.exception()) is not None:
+    def _watched(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        """A task that ends the lane in the same moment in which it fails: what is half taken is never saved."""
+
+        async def watched() -> None:
+            try:
+                await work()
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # nothing is swallowed: it ends the worker
+                self._end()
                 self._failed(error)
 
-        task = asyncio.create_task(work, name=f"partition {self.lane.partition}")
-        task.add_done_callback(ended)
-        return task
+        return asyncio.create_task(watched(), name=f"partition {self.lane.partition}")
 
     async def turn(self, *, settle: bool) -> None:
         """Without a task of its own: take one chunk, and save where it is due or `settle` says so."""
@@ -163,7 +177,8 @@ class Runner:
     @property
     def has_work(self) -> bool:
         """Whether anything waits to be taken, saved or published."""
-        return self.lane.dirty or not self.lane.idle or self._on_its_way is not None or bool(self._unpublished)
+        lane = self.lane
+        return lane.dirty or not lane.idle or self._taking or self._on_its_way is not None or bool(self._unpublished)
 
     @property
     def waits_for_kafka(self) -> bool:
@@ -177,14 +192,17 @@ class Runner:
         return not self.lane.idle and self.lane.unsaved_bytes * self.lanes < settings.unsaved_bytes
 
     async def close(self) -> None:
-        """Save what can be saved, and end. Does not raise."""
+        """Save what can be saved, and end.
+
+        Raises:
+            Exception: what no rule foresees; it has ended all the same.
+        """
         self._closing = True
         self.wake()
         try:
             async with asyncio.timeout(self._ports.settings.revoke_seconds):
-                for task in (self._task, self._on_its_way):
-                    if task is not None:
-                        await asyncio.wait([task])
+                await _ended(self._task)
+                await _ended(self._on_its_way)  # its last cut may have been made meanwhile
                 await self.settle()  # what did not go out yet
                 await self.settle()
         except TimeoutError:
@@ -211,6 +229,7 @@ class Runner:
 
     async def _run(self) -> None:
         while not self._closing and not self.is_dropped():
+            self._wake.clear()
             took = await self.take()
             if self.is_dropped():
                 return
@@ -222,7 +241,6 @@ class Runner:
                 continue
             if not self.has_work:
                 self.behind_since = None
-            self._wake.clear()
             if not self.can_take:
                 await self._rest()
 
@@ -240,7 +258,7 @@ class Runner:
         except (StaleWriter, Unavailable) as error:
             self.drop(error)
             return
-        task = self._on_its_way = self._watched(self._send(save))
+        task = self._on_its_way = self._watched(partial(self._send, save))
         task.add_done_callback(self._arrived)
 
     def _arrived(self, task: asyncio.Task[None]) -> None:
@@ -256,15 +274,23 @@ class Runner:
                 await self._give(tick)
             item = lane.next() if self.can_take else None
             if item is not None:
+                self._has_work_since_now()
+                self._taking = True
+                self._room()
                 await self._give(item)
                 if (tick := lane.tick_by_stream()) is not None:
                     await self._give(tick)
         except (StaleWriter, Unavailable) as error:
             self.drop(error)
             return False
-        if lane.dirty and self.behind_since is None:
-            self.behind_since = time.monotonic()
+        self._taking = False
+        if lane.dirty:
+            self._has_work_since_now()
         return item is not None
+
+    def _has_work_since_now(self) -> None:
+        if self.behind_since is None:
+            self.behind_since = time.monotonic()
 
     async def _give(self, item: Taken) -> None:
         lane = self.lane
@@ -309,14 +335,13 @@ class Runner:
 
     async def _sweep(self) -> None:
         now, ports = time.monotonic(), self._ports
-        outdated = self.lane.outdated
-        if not outdated or now < self._sweep_at:
+        if not self._outdated or now < self._sweep_at:
             return
         self._sweep_at = now + ports.settings.sweep_seconds
         self._sweeps += 1
         try:
             ports.counts.swept += await ports.checkpoint.sweep(
-                self.lane.partition, self.lane.epoch, self._sweeps, outdated
+                self.lane.partition, self.lane.epoch, self._sweeps, self._outdated
             )
         except (StaleWriter, Unavailable) as error:
             self.drop(error)
@@ -382,7 +407,7 @@ class Runner:
         ports.points.hit("save.before")
         await ports.checkpoint.save(self.lane.partition, save)
         ports.points.hit("save.after")
-        self._saved_offsets = save.offsets
+        self._saved_offsets, self._outdated = save.offsets, self._outdated_in_cut
         self._unpublished = list(save.outbox)
         ports.counts.saves += 1
         ports.counts.save_seconds += time.monotonic() - started + self._cost
@@ -395,7 +420,7 @@ class Runner:
             except StepFailed:
                 await self.isolate()
                 continue
-            self._saved_at = time.monotonic()
+            self._saved_at, self._outdated_in_cut = time.monotonic(), dict(self.lane.outdated)
             self._cost, self._worked = time.perf_counter() - started, 0.0
             if self._ports.points.on(failpoints.RANDOM_IDS):
                 return replace(save, outbox=[outbox.encode(_with_random_id(outbox.decode(raw))) for raw in save.outbox])
@@ -407,7 +432,9 @@ class Runner:
         try:
             offsets = await ports.publisher.publish(outputs)
             ports.points.hit("publish.after")
-            journal_at = [at + 1 for at, output in zip(offsets, outputs, strict=True) if output.topic == JOURNAL]
+            journal_at = [
+                at + 1 for at, output in zip(offsets, outputs, strict=True) if output.topic == JOURNAL and at >= 0
+            ]
             await ports.checkpoint.clear_outbox(
                 lane.partition, lane.epoch, len(entries), journal_at=max(journal_at, default=None)
             )
@@ -431,6 +458,11 @@ class Runner:
         self._ports.counts.refused += isinstance(error, StaleWriter)
         self._end()
         self._lost(self)
+
+
+async def _ended(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        await asyncio.wait([task])
 
 
 def _with_random_id(output: Output) -> Output:
