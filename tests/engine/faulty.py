@@ -121,9 +121,11 @@ class FaultyCheckpoint:
     async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:
         return await self._checkpoint.sweep(partition, epoch, turn, outdated)
 
-    async def clear_outbox(self, partition: int, epoch: int, count: int, *, journal_at: int | None = None) -> None:
+    async def clear_outbox(
+        self, partition: int, epoch: int, count: int, *, saves: int, journal_at: int | None = None
+    ) -> None:
         async def call() -> None:
-            await self._checkpoint.clear_outbox(partition, epoch, count, journal_at=journal_at)
+            await self._checkpoint.clear_outbox(partition, epoch, count, saves=saves, journal_at=journal_at)
 
         await self._faults.at("clear", call)
 

@@ -38,9 +38,11 @@ class Order:
         self.notes.append("save")
         await self._kept.save(partition, save)
 
-    async def clear_outbox(self, partition: int, epoch: int, count: int, *, journal_at: int | None = None) -> None:
+    async def clear_outbox(
+        self, partition: int, epoch: int, count: int, *, saves: int, journal_at: int | None = None
+    ) -> None:
         self.notes.append(f"clear {count}")
-        await self._kept.clear_outbox(partition, epoch, count, journal_at=journal_at)
+        await self._kept.clear_outbox(partition, epoch, count, saves=saves, journal_at=journal_at)
 
     async def publish(self, outputs: Sequence[Output]) -> list[int]:
         self.notes.append("publish " + " ".join(output.topic for output in outputs))

@@ -77,8 +77,13 @@ class Checkpoint(Protocol):
             Unavailable: no answer; it may have been written.
         """
 
-    async def clear_outbox(self, partition: int, epoch: int, count: int, *, journal_at: int | None = None) -> None:
+    async def clear_outbox(
+        self, partition: int, epoch: int, count: int, *, saves: int, journal_at: int | None = None
+    ) -> None:
         """Forget the `count` oldest outputs, which were published; `journal_at`: what the next claim is to give.
+
+        `saves`: how many there are, as far as whoever clears knows. A store that was put back to a copy has fewer, and
+        an outbox of its own.
 
         Raises:
             StaleWriter: another worker claimed the partition; nothing was cleared.

@@ -125,8 +125,12 @@ class MemoryCheckpoint:
         stored.outbox.extend(save.outbox)
         stored.saves += 1
 
-    async def clear_outbox(self, partition: int, epoch: int, count: int, *, journal_at: int | None = None) -> None:
+    async def clear_outbox(
+        self, partition: int, epoch: int, count: int, *, saves: int, journal_at: int | None = None
+    ) -> None:
         stored = self._check(partition, epoch)
+        if stored.saves != saves:
+            raise StaleWriter(f"partition {partition}: the outbox is not that of save {saves}")
         del stored.outbox[:count]
         if journal_at is not None:
             stored.journal_at = journal_at

@@ -107,6 +107,7 @@ if topics ~= #save[1] / 2 then return redis.error_reply('STALE offsets') end
 
 _CLEAR = f"""
 {_FENCE}
+if (redis.call('HGET', KEYS[1], 'saves') or '0') ~= ARGV[4] then return redis.error_reply('STALE saves') end
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'journal', ARGV[3]) end
 return redis.call('LTRIM', KEYS[2], ARGV[2], -1)
 """
@@ -220,9 +221,11 @@ class RedisCheckpoint:
         for topic, offset in save.offsets.items():
             await self._client.hset(self._keys(partition, "meta")[0], f"at:{topic}", str(offset))
 
-    async def clear_outbox(self, partition: int, epoch: int, count: int, *, journal_at: int | None = None) -> None:
+    async def clear_outbox(
+        self, partition: int, epoch: int, count: int, *, saves: int, journal_at: int | None = None
+    ) -> None:
         keys = self._keys(partition, "meta", "outbox")
-        await self._run(self._clear, keys, [epoch, count, "" if journal_at is None else journal_at])
+        await self._run(self._clear, keys, [epoch, count, "" if journal_at is None else journal_at, saves])
 
     async def begin_anew(self, partition: int, epoch: int, saves: int) -> None:
         keys = self._keys(partition, "meta", "state", "asleep", "views", "outbox", "e")

@@ -436,7 +436,11 @@ class Runner:
                 at + 1 for at, output in zip(offsets, outputs, strict=True) if output.topic == JOURNAL and at >= 0
             ]
             await ports.checkpoint.clear_outbox(
-                lane.partition, lane.epoch, len(entries), journal_at=max(journal_at, default=None)
+                lane.partition,
+                lane.epoch,
+                len(entries),
+                saves=lane.saves,
+                journal_at=max(journal_at, default=None),
             )
         except Unavailable as error:
             # It is saved, and this lane's alone: it waits, and the others go on.
