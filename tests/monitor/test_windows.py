@@ -58,6 +58,13 @@ def test_a_window_restored_in_another_size_holds_the_latest_that_fit(
     assert (window.correct, window.n) == (sum(last), len(last))
 
 
+def restored(window: LabelTime) -> LabelTime:
+    again = LabelTime()
+    again.restore(window.snapshot())
+    again.restore_closed(window.closed_snapshot())
+    return again
+
+
 @given(streams, st.sampled_from((int(HOUR), int(DAY), BUCKET_SECONDS, 2 * BUCKET_SECONDS)), st.integers(0, 60))
 def test_a_stretch_of_label_time_equals_its_naive_recomputation(
     stream: list[tuple[Outcome, int]], seconds: int, cut: int
@@ -65,7 +72,7 @@ def test_a_stretch_of_label_time_equals_its_naive_recomputation(
     window = LabelTime()
     for i, (outcome, offset) in enumerate(stream):
         if i == cut:
-            window = LabelTime.restore(window.snapshot())
+            window = restored(window)
         window.add(outcome, T0 + offset + 0.5)
     if not stream:
         return
@@ -73,6 +80,7 @@ def test_a_stretch_of_label_time_equals_its_naive_recomputation(
     # The last bucket is that of the latest truth; the stretch is whole buckets before its end.
     end = (max(offset for _, offset in stream) // BUCKET_SECONDS + 1) * BUCKET_SECONDS
     assert window.last(seconds) == tally([outcome for outcome, offset in stream if end - seconds <= offset < end])
+    assert window.day() == window.last(int(DAY))
 
 
 @given(streams)
@@ -110,7 +118,7 @@ def test_label_time_keeps_no_more_than_a_day_of_buckets(newest_first: bool) -> N
     for bucket in sorted(range(1_000), reverse=newest_first):
         window.add(RIGHT, T0 + bucket * BUCKET_SECONDS)
 
-    assert len(window.snapshot()[1]) == DAY / BUCKET_SECONDS
+    assert len(window.closed_snapshot()) == DAY / BUCKET_SECONDS - 1
 
 
 @pytest.mark.parametrize(

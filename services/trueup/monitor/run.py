@@ -1,0 +1,161 @@
+"""A run: what one chunk holds of one model, folded in together, in its order.
+
+What is the same for each event is looked up once; what only adds up is collected by version and folded in at the end,
+or before anything that reads it. The result is that of one event after the other, wherever a chunk is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from trueup.monitor.blindness import Missing
+from trueup.monitor.join import OBSERVED_AT, OUTCOME, PREDICTED_AT, SEGMENT, Entry, Truth, prefix_of
+from trueup.monitor.model import Model
+from trueup.monitor.noticed import SIGHT, THEN_VERDICT, Compared, Item, SightBack, answer_place
+from trueup.monitor.version import Version
+from trueup.step import Arrival
+
+#: Event times later than the record itself by more than this are taken for the record's.
+CLOCK_AHEAD_SECONDS = 300.0
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What a run is folded into besides its model."""
+
+    #: Whether the wall clock counts, or the stream's.
+    wall: bool
+    #: The latest tick.
+    now: float
+    #: Ids that age from before this day are let go.
+    horizon_day: int
+    #: What was saved of the entries that are not hot.
+    found: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
+class Run:
+    """The events of one topic and model in one chunk, as indexes into its arrivals."""
+
+    def __init__(
+        self, model: Model, arrivals: Sequence[Arrival], indexes: Sequence[int], around: Surroundings, most_ids: int
+    ) -> None:
+        self.model = model
+        self.arrivals = arrivals
+        self.indexes = indexes
+        self.around = around
+        #: How many ids of this model there may be.
+        self.most_ids = most_ids
+        self.wall = around.wall
+        self.is_rest = model.is_rest
+        self.segments = model.config.segments
+        self.noticed: list[Item] = []
+        self.touched: dict[str, Version] = {}
+        self.ids_before = model.waiting.total
+        #: Whether the model may have to be looked at earlier than was planned.
+        self.look_again = False
+        waiting = model.waiting
+        self.waiting = waiting
+        #: Ids that age from before this day were let go, by the horizon or since there were too many.
+        self.before_day = waiting.let_go_before = max(waiting.let_go_before, around.horizon_day)
+
+    def times(self, stated: str) -> list[float]:
+        """The event times: as stated, else the records'; but not from the future.
+
+        What lies in the future, the record says, and by the wall clock the last tick too: the record's time is its
+        producer's, whose clock may be as wrong as the app's.
+        """
+        found = []
+        bound = self.around.now if self.around.wall and self.around.now else float("inf")
+        arrivals = self.arrivals
+        for index in self.indexes:
+            _, _, timestamp, event = arrivals[index]
+            at = event.get(stated)
+            if at is None:
+                at = timestamp
+            latest = min(bound, timestamp)
+            if at > latest + CLOCK_AHEAD_SECONDS:
+                self.model.counts["clamped"] += 1
+                at = latest
+            found.append(at)
+        return found
+
+    def id_of(self, event: Mapping[str, str]) -> str:
+        """What tells this id from others: where the model stands for many, the model it came with too."""
+        prediction_id = event["prediction_id"]
+        return prefix_of(event["model_id"]) + prediction_id if self.model.is_rest else prediction_id
+
+    def known(self, prediction_id: str) -> Entry | None:
+        """The entry of this id, None where it was never seen or was let go."""
+        waiting = self.waiting
+        entry = waiting.hot.get(prediction_id)
+        if entry is None and not waiting.complete:
+            return waiting.recall(prediction_id, self.around.found)
+        return None if entry is None or entry.day < self.before_day else entry
+
+    def keep(self, prediction_id: str, entry: Entry) -> bool:
+        """Keep a new entry; False where there is no room for it, or it is too old."""
+        waiting = self.waiting
+        if entry.day < self.before_day:
+            self.model.counts["let_go"] += entry.day >= self.around.horizon_day
+            return False
+        if waiting.total >= self.most_ids:
+            room = self.model.make_room(entry.day, self.most_ids)
+            self.before_day = waiting.let_go_before
+            self.touched.update(self.model.versions)
+            if not room:
+                return False
+        waiting.file(entry.day)
+        waiting.hot[prediction_id] = waiting.changed[prediction_id] = entry
+        return True
+
+    def version(self, model_version: str, at: float) -> Version:
+        """The version; a new one starts from what the others know by now."""
+        version = self.model.versions.get(model_version)
+        if version is None:
+            self.flush()
+            version = self.model.version(model_version, at)
+        self.touched[version.model_version] = version
+        return version
+
+    def join(self, index: int, entry: Entry, truth: Truth, only: int | None = None) -> None:
+        """The truth met the answers of an entry, or `only` one of them, for the first time."""
+        model = self.model
+        observed_at = truth[OBSERVED_AT]
+        for place, answer in enumerate(entry.answers):
+            if only is not None and place != only:
+                continue
+            version = model.answered_by(answer)
+            self.touched[version.model_version] = version
+            version.waits_no_more(entry.day)
+            version.met(truth)
+            outcome = answer[OUTCOME] = model.judge(answer, truth)
+            if outcome is None:
+                self.noticed += version.flush_settled()
+                self.noticed += version.reach(observed_at, index, place)
+                continue
+            budget = model.earn(observed_at)
+            predicted_at = answer[PREDICTED_AT]
+            version.settled.append((index, place, observed_at, predicted_at, outcome, budget, answer[SEGMENT]))
+            if model.compared is not None and model.decides(version, outcome, predicted_at):
+                self.flush()
+                verdict = Compared(model.compared, observed_at, model.inflation)
+                self.noticed.append(Item(index, answer_place(place, THEN_VERDICT), verdict))
+
+    def see(self, what: Missing, first: int, at: float, latest: float) -> None:
+        """Some came: the first on this arrival, of event time `at`; the latest event time of all is `latest`.
+
+        By the wall clock they came now, whatever their own time: old data read in is no blindness.
+        """
+        wall, sight = self.wall, self.model.sight
+        self.look_again = self.look_again or what not in sight.last
+        if sight.seen(what, None if wall else latest):
+            back = max(self.arrivals[first].timestamp, self.around.now) if wall else at
+            self.noticed.append(Item(first, SIGHT, SightBack(what, back)))
+            self.look_again = True
+
+    def flush(self) -> None:
+        """Fold in what was collected."""
+        for version in self.touched.values():
+            self.noticed += version.flush_made()
+            self.noticed += version.flush_settled()
