@@ -47,7 +47,6 @@ class Fleet:
         self._leaving: dict[str, Model] = {}
         #: Saved as resting, and awake again.
         self._woken: set[str] = set()
-        self._saves = 0
 
     # -- models -----------------------------------------------------------------------------------------------------
 
@@ -165,7 +164,6 @@ class Fleet:
 
     def entries(self) -> dict[bytes, Kept]:
         """The entries that changed. Those that were saved before this call, and the models, may leave memory."""
-        self._saves += 1
         for model in self._leaving.values():
             self._hot.drop(model.waiting)
         self._leaving = {}
@@ -174,8 +172,8 @@ class Fleet:
         for model_id in self.changes.models:
             model = self.awake[model_id]
             if model.waiting.changed:
-                kept.update(model.waiting.changes(model.ordinal, self._saves))
-                self._hot.saved(model.waiting, self._saves)
+                kept.update(model.waiting.changes(model.ordinal))
+                self._hot.saved(model.waiting)
                 self._hot.count(model.waiting)
         return kept
 

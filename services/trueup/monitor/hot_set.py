@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from trueup.monitor.join import Waiting
+from trueup.monitor.join import Entry, Waiting
 
 
 class HotSet:
@@ -14,13 +14,15 @@ class HotSet:
     while it saves. So there may be as many more as two saves hold.
 
         written   save 7: a b c     save 8: d b     save 9: e
-                  └ leave first (b was written again: not with 7)
+                  └ a and c leave first; b was written again
+
+    An entry is replaced where it changes: it is still as it was saved where it is the very same.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._size = 0
-        self._written: deque[tuple[int, Waiting, list[str]]] = deque()
+        self._written: deque[tuple[Waiting, dict[str, Entry]]] = deque()
         self._queued = 0
 
     def __len__(self) -> int:
@@ -31,22 +33,21 @@ class HotSet:
         self._size += len(waiting.hot) - waiting.counted
         waiting.counted = len(waiting.hot)
 
-    def saved(self, waiting: Waiting, number: int) -> None:
+    def saved(self, waiting: Waiting) -> None:
         """The entries that changed are written with this save; a further change is one of the next."""
         if waiting.changed:
-            self._written.append((number, waiting, list(waiting.changed)))
+            self._written.append((waiting, waiting.changed))
             self._queued += len(waiting.changed)
             waiting.changed = {}
 
     def let_go(self) -> None:
         """Bring the set down to its bound, as far as entries were saved by now and did not change since."""
         while self._size > self._most and self._written:
-            number, waiting, ids = self._written.popleft()
-            self._queued -= len(ids)
-            hot, changed = waiting.hot, waiting.changed
-            for prediction_id in ids:
-                entry = hot.get(prediction_id)
-                if entry is not None and entry.saved == number and prediction_id not in changed:
+            waiting, saved = self._written.popleft()
+            self._queued -= len(saved)
+            hot = waiting.hot
+            for prediction_id, entry in saved.items():
+                if hot.get(prediction_id) is entry:
                     del hot[prediction_id]
                     waiting.complete = False
             self.count(waiting)
@@ -61,11 +62,10 @@ class HotSet:
 
     def _compact(self) -> None:
         """Forget the saves of entries that were written again or are gone."""
-        live: deque[tuple[int, Waiting, list[str]]] = deque()
-        for number, waiting, ids in self._written:
-            hot = waiting.hot
-            kept = [key for key in ids if (entry := hot.get(key)) is not None and entry.saved == number]
+        live: deque[tuple[Waiting, dict[str, Entry]]] = deque()
+        for waiting, saved in self._written:
+            kept = {key: entry for key, entry in saved.items() if waiting.hot.get(key) is entry}
             if kept:
-                live.append((number, waiting, kept))
+                live.append((waiting, kept))
         self._written = live
-        self._queued = sum(len(ids) for _, _, ids in live)
+        self._queued = sum(len(saved) for _, saved in live)

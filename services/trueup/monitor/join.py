@@ -4,18 +4,20 @@ One entry for each (model_id, prediction_id), in whatever order its events come.
 memory are *hot*; all of them are saved, each under its own key, and the step asks for those that are not hot. An entry
 is let go with the day from which it ages, unseen: what is older than `let_go_before` counts as never seen.
 
-Answers and truths are lists, not classes: there is one of each for every event, and they are saved just so.
+Entries, answers and truths are plain tuples of plain values, replaced where they change: there is one of each for every
+event, Python's collector of garbage passes over such, and they are saved just so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 
 from trueup.errors import UnknownSnapshot
+from trueup.monitor.outcome import RIGHT, WRONG, Outcome
 from trueup.monitor.windows import DAY
 from trueup.step import Kept
 
@@ -24,44 +26,60 @@ FORM = 2
 #: Where a day is saved, it has 16 bits: until the year 2149.
 LAST_DAY = 65_535
 
-#: [version, prediction, probability, predicted_at, segment, outcome, under]: what one version answered. `probability`
-#: is that of the positive class; `outcome` the one that was counted, so that a correction takes back just that;
-#: `under` the version under which it is counted, where that is not its own (None: its own).
-Answer = list[Any]
-VERSION, PREDICTION, PROBABILITY, PREDICTED_AT, SEGMENT, OUTCOME, UNDER = range(7)
-#: [actual, score, observed_at, offset, events, corrections, repeats]: what turned out to be true, how often it was
-#: said, and where the first feedback lies.
-Truth = list[Any]
-ACTUAL, SCORE, OBSERVED_AT, OFFSET, EVENTS, CORRECTIONS, REPEATS = range(7)
+#: (version, prediction, probability, predicted_at, segment, counted, under): what one version answered. `probability`
+#: is that of the positive class; `counted` how it was judged, so that a correction takes back just that; `under` the
+#: version under which it is counted, where that is not its own (None: its own).
+Answer = tuple[str, Any, float | None, float, dict[str, str] | None, Any, str | None]
+VERSION: Final = 0
+PREDICTION: Final = 1
+PROBABILITY: Final = 2
+PREDICTED_AT: Final = 3
+SEGMENT: Final = 4
+COUNTED: Final = 5
+UNDER: Final = 6
+#: (actual, score, observed_at, offset, events, corrections, repeats): what turned out to be true, where the first
+#: feedback lies, how often it was said.
+Truth = tuple[Any, float | None, float, int, int, int, int]
+ACTUAL: Final = 0
+SCORE: Final = 1
+OBSERVED_AT: Final = 2
+OFFSET: Final = 3
+EVENTS: Final = 4
+CORRECTIONS: Final = 5
+REPEATS: Final = 6
+#: (day, came_at, first_offset, truth, answers): all that is known of one id. `day` (since 1970, UTC) is the one from
+#: which it ages: of the latest prediction, else of the truth. Where the wall clock counts, `came_at` is when it came,
+#: in seconds: old data that is read in waits as long as new. `first_offset` is that of the first prediction (-1: none).
+Entry = tuple[int, int, int, Truth | None, tuple[Answer, ...]]
+ENTRY_DAY: Final = 0
+ENTRY_ANSWERS: Final = 4
 
 _pack = msgpack.Packer().pack
 
 
-class Entry:
-    """All that is known of one prediction id. The first answer of a version counts, the last truth does."""
+def aged_from(answers: Sequence[Answer], truth: Truth | None, came_at: int) -> int:
+    """The day from which an entry ages."""
+    at = max([answer[PREDICTED_AT] for answer in answers]) if answers else 0.0 if truth is None else truth[OBSERVED_AT]
+    return day_of(max(at, came_at))
 
-    __slots__ = ("answers", "came_at", "day", "first_offset", "saved", "truth")
 
-    def __init__(
-        self, answers: list[Answer], truth: Truth | None, day: int, first_offset: int = -1, came_at: int = 0
-    ) -> None:
-        self.answers = answers
-        self.truth = truth
-        #: The day (since 1970, UTC) from which it ages: of the latest prediction, else of the truth.
-        self.day = day
-        #: Offset of the first prediction (-1: none yet).
-        self.first_offset = first_offset
-        #: Where the wall clock counts: when it came, in seconds. Old data that is read in waits as long as new.
-        self.came_at = came_at
-        #: The save that wrote it last.
-        self.saved = 0
+def counted(outcome: Outcome | None) -> Any:
+    """An outcome as an answer holds it: true, false, three numbers, or None where it could not be judged."""
+    if outcome is RIGHT:
+        return True
+    if outcome is WRONG:
+        return False
+    return None if outcome is None else tuple(outcome)
 
-    def aged_from(self) -> int:
-        """The day anew, after an answer was added or it came again."""
-        at = max([answer[PREDICTED_AT] for answer in self.answers]) if self.answers else 0.0
-        if not self.answers and self.truth is not None:
-            at = self.truth[OBSERVED_AT]
-        return day_of(max(at, self.came_at))
+
+def outcome_of(answer: Answer) -> Outcome | None:
+    """The outcome that was counted for an answer."""
+    held = answer[COUNTED]
+    if held is None:
+        return None
+    if held is True or held is False:
+        return RIGHT if held else WRONG
+    return Outcome(*held)
 
 
 class Waiting:
@@ -117,7 +135,7 @@ class Waiting:
         if raw is None:
             return None
         entry = decode(raw)
-        if entry.day < self.let_go_before:
+        if entry[ENTRY_DAY] < self.let_go_before:
             return None
         self.hot[prediction_id] = entry
         return entry
@@ -140,16 +158,19 @@ class Waiting:
             self.by_day[day] = 1
             self.days_changed = True
 
-    def move(self, entry: Entry, day: int) -> None:
-        """The entry ages from another day from now on; at once let go where that one is."""
-        left = self.by_day[entry.day] - 1
+    def put(self, prediction_id: str, entry: Entry) -> None:
+        """Hold an entry, new or changed."""
+        self.hot[prediction_id] = self.changed[prediction_id] = entry
+
+    def move(self, before: int, day: int) -> None:
+        """An entry ages from another day than before; at once let go where that one is."""
+        left = self.by_day[before] - 1
         if left:
-            self.by_day[entry.day] = left
+            self.by_day[before] = left
         else:
-            del self.by_day[entry.day]
+            del self.by_day[before]
             self.days_changed = True
         self.total -= 1
-        entry.day = day
         if day >= self.let_go_before:
             self.file(day)
 
@@ -162,13 +183,13 @@ class Waiting:
         self.days_changed = self.days_changed or bool(days)
         return gone
 
-    def changes(self, shelf: int, number: int) -> dict[bytes, Kept]:
-        """Key -> what to keep, of the entries that changed since the last call; they are marked with this save."""
-        kept: dict[bytes, Kept] = {}
-        for prediction_id, entry in self.changed.items():
-            entry.saved = number
-            kept[self.key(prediction_id)] = Kept(shelf, entry.day, encode(entry))
-        return kept
+    def changes(self, shelf: int) -> dict[bytes, Kept]:
+        """Key -> what to keep, of the entries that are to be saved."""
+        key, make = self.key, tuple.__new__
+        return {
+            key(prediction_id): make(Kept, (shelf, entry[ENTRY_DAY], encode(entry)))
+            for prediction_id, entry in self.changed.items()
+        }
 
 
 def prefix_of(model_id: str) -> str:
@@ -183,7 +204,7 @@ def day_of(at: float) -> int:
 
 def encode(entry: Entry) -> bytes:
     """The bytes of an entry."""
-    packed: bytes = _pack([FORM, entry.day, entry.came_at, entry.first_offset, entry.truth, entry.answers])
+    packed: bytes = _pack((FORM, entry))
     return packed
 
 
@@ -193,11 +214,14 @@ def decode(raw: bytes) -> Entry:
     Raises:
         UnknownSnapshot: saved in a form that this code does not read.
     """
-    form, *data = msgpack.unpackb(raw)
+    form, (day, came_at, first_offset, truth, answers) = msgpack.unpackb(raw)
     if form != FORM:
         raise UnknownSnapshot(
             f"a prediction that waits for its truth is saved in form {form}, this code reads [{FORM}]: "
             "run the version of trueup that wrote it, or a later one"
         )
-    day, came_at, first_offset, truth, answers = data
-    return Entry(answers, truth, day, first_offset, came_at)
+    return day, came_at, first_offset, truth and tuple(truth), tuple([_answer(*answer) for answer in answers])
+
+
+def _answer(version: str, prediction: Any, probability: Any, at: float, segment: Any, held: Any, under: Any) -> Answer:
+    return version, prediction, probability, at, segment, tuple(held) if type(held) is list else held, under

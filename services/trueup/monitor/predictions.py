@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trueup.monitor.join import OBSERVED_AT, OFFSET, VERSION, Answer, Entry, Truth, day_of
+from trueup.monitor.join import ENTRY_ANSWERS, OBSERVED_AT, OFFSET, VERSION, Answer, Entry, aged_from, day_of
 from trueup.monitor.model import APPEARS_AFTER
 from trueup.monitor.run import Run
 from trueup.monitor.version import Version
@@ -32,73 +32,69 @@ def _take(run: Run, index: int, at: float, offset: int, _: int, timestamp: float
     under = None if version.model_version == name else version.model_version
     names = run.segments
     segment = _segment(names, event) if names else None
-    answer: Answer = [name, event.get("prediction"), positive(event), at, segment, None, under]
+    answer: Answer = (name, event.get("prediction"), positive(event), at, segment, None, under)
     came_at = int(timestamp) if run.wall else 0
     prediction_id = run.id_of(event) if run.is_rest else event["prediction_id"]
     entry = run.known(prediction_id)
-    if entry is None:
-        _new(run, prediction_id, Entry([answer], None, day_of(max(at, came_at)), offset, came_at), version)
-    else:
-        run.waiting.changed[prediction_id] = entry
-        entry.came_at = max(entry.came_at, came_at)
-        if _is_repeat(entry, name):
-            version.counts["duplicates"] += 1
-            run.model.counts["duplicates"] += 1
-            _refile(run, entry, entry.answers)
-            return entry.truth is not None
-        _another(run, entry, answer, version, offset)
+    if entry is not None and name in [known[VERSION] for known in entry[ENTRY_ANSWERS]]:
+        return _repeated(run, prediction_id, entry, came_at, version)
     version.made.append((index, answer, event))
     version.counts["predictions"] += 1
     if version.counts["predictions"] == APPEARS_AFTER:
         run.model.appeared(version)
-    if entry is None or entry.truth is None:
-        return False
-    _meet(run, index, entry, entry.truth)
-    return True
-
-
-def _new(run: Run, prediction_id: str, entry: Entry, version: Version) -> None:
-    if run.keep(prediction_id, entry):
-        version.waits(entry.day)
+    if entry is not None:
+        return _another(run, index, prediction_id, entry, (answer, came_at, offset), version)
+    day = day_of(max(came_at, at))
+    if run.keep(prediction_id, (day, came_at, offset, None, (answer,))):
+        version.waits(day)
     else:
-        version.expired(1, early=entry.day >= run.around.horizon_day)
+        version.expired(1, early=day >= run.around.horizon_day)
+    return False
 
 
-def _is_repeat(entry: Entry, model_version: str) -> bool:
-    """Whether this version answered already: its first answer stands."""
-    return model_version in [known[VERSION] for known in entry.answers]
+def _repeated(run: Run, prediction_id: str, entry: Entry, came_at: int, version: Version) -> bool:
+    """This version answered already: its first answer stands. Whether its truth is known."""
+    version.counts["duplicates"] += 1
+    run.model.counts["duplicates"] += 1
+    day, came_before, first_offset, truth, answers = entry
+    if came_at > came_before:
+        day = _refile(run, entry, aged_from(answers, truth, came_at))
+        run.waiting.put(prediction_id, (day, came_at, first_offset, truth, answers))
+    return truth is not None
 
 
-def _another(run: Run, entry: Entry, answer: Answer, version: Version, offset: int) -> None:
-    """A further answer to a known id, or the first to one whose truth came before."""
-    others = list(entry.answers)
-    entry.answers.append(answer)
+def _another(
+    run: Run, index: int, prediction_id: str, entry: Entry, came: tuple[Answer, int, int], version: Version
+) -> bool:
+    """A further answer to a known id, or the first to one whose truth came before. Whether its truth is known."""
+    answer, came_at, offset = came
+    _, came_before, first_offset, truth, others = entry
+    came_at = max(came_at, came_before)
+    day = _refile(run, entry, aged_from((*others, answer), truth, came_at))
+    version.waits(day)
     if not others:
-        entry.first_offset = offset
+        first_offset = offset
         run.model.counts["orphans"] -= 1
-    _refile(run, entry, others)
-    version.waits(entry.day)
+    if truth is not None:
+        if not others:
+            run.model.training.labelled(truth[OBSERVED_AT], first_offset, truth[OFFSET])
+        answer = run.join(index, len(others), answer, truth, day)
+    run.waiting.put(prediction_id, (day, came_at, first_offset, truth, (*others, answer)))
+    return truth is not None
 
 
-def _refile(run: Run, entry: Entry, others: list[Answer]) -> None:
-    """The entry may age from a later day now, and those of its answers that wait with it."""
-    day = entry.aged_from()
-    if day == entry.day:
-        return
-    if entry.truth is None:
-        for answer in others:
-            version = run.model.answered_by(answer)
-            version.waits_no_more(entry.day)
-            version.waits(day)
-            run.touched[version.model_version] = version
-    run.waiting.move(entry, day)
-
-
-def _meet(run: Run, index: int, entry: Entry, truth: Truth) -> None:
-    """The answer that came last finds its truth already there."""
-    if len(entry.answers) == 1:
-        run.model.training.labelled(truth[OBSERVED_AT], entry.first_offset, truth[OFFSET])
-    run.join(index, entry, truth, only=len(entry.answers) - 1)
+def _refile(run: Run, entry: Entry, day: int) -> int:
+    """The entry ages from this day now, and those of its answers that wait."""
+    before, _, _, truth, answers = entry
+    if day != before:
+        if truth is None:
+            for answer in answers:
+                version = run.model.answered_by(answer)
+                version.waits_no_more(before)
+                version.waits(day)
+                run.touched[version.model_version] = version
+        run.waiting.move(before, day)
+    return day
 
 
 def _segment(names: Sequence[str], event: Mapping[str, Any]) -> dict[str, str] | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trueup.monitor.blindness import Missing
-from trueup.monitor.join import OBSERVED_AT, OUTCOME, PREDICTED_AT, SEGMENT, Entry, Truth, prefix_of
+from trueup.monitor.join import ENTRY_DAY, OBSERVED_AT, Answer, Entry, Truth, counted, prefix_of
 from trueup.monitor.model import Model
 from trueup.monitor.noticed import SIGHT, THEN_VERDICT, Compared, Item, SightBack, answer_place
 from trueup.monitor.version import Version
@@ -91,22 +91,22 @@ class Run:
         entry = waiting.hot.get(prediction_id)
         if entry is None and not waiting.complete:
             return waiting.recall(prediction_id, self.around.found)
-        return None if entry is None or entry.day < self.before_day else entry
+        return None if entry is None or entry[ENTRY_DAY] < self.before_day else entry
 
     def keep(self, prediction_id: str, entry: Entry) -> bool:
         """Keep a new entry; False where there is no room for it, or it is too old."""
-        waiting = self.waiting
-        if entry.day < self.before_day:
-            self.model.counts["let_go"] += entry.day >= self.around.horizon_day
+        waiting, day = self.waiting, entry[ENTRY_DAY]
+        if day < self.before_day:
+            self.model.counts["let_go"] += day >= self.around.horizon_day
             return False
         if waiting.total >= self.most_ids:
-            room = self.model.make_room(entry.day, self.most_ids)
+            room = self.model.make_room(day, self.most_ids)
             self.before_day = waiting.let_go_before
             self.touched.update(self.model.versions)
             if not room:
                 return False
-        waiting.file(entry.day)
-        waiting.hot[prediction_id] = waiting.changed[prediction_id] = entry
+        waiting.file(day)
+        waiting.put(prediction_id, entry)
         return True
 
     def version(self, model_version: str, at: float) -> Version:
@@ -118,29 +118,26 @@ class Run:
         self.touched[version.model_version] = version
         return version
 
-    def join(self, index: int, entry: Entry, truth: Truth, only: int | None = None) -> None:
-        """The truth met the answers of an entry, or `only` one of them, for the first time."""
+    def join(self, index: int, place: int, answer: Answer, truth: Truth, day: int) -> Answer:
+        """A truth met the answer at this place of an entry for the first time; the answer, as judged."""
         model = self.model
-        observed_at = truth[OBSERVED_AT]
-        for place, answer in enumerate(entry.answers):
-            if only is not None and place != only:
-                continue
-            version = model.answered_by(answer)
-            self.touched[version.model_version] = version
-            version.waits_no_more(entry.day)
-            version.met(truth)
-            outcome = answer[OUTCOME] = model.judge(answer, truth)
-            if outcome is None:
-                self.noticed += version.flush_settled()
-                self.noticed += version.reach(observed_at, index, place)
-                continue
-            budget = model.earn(observed_at)
-            predicted_at = answer[PREDICTED_AT]
-            version.settled.append((index, place, observed_at, predicted_at, outcome, budget, answer[SEGMENT]))
-            if model.compared is not None and model.decides(version, outcome, predicted_at):
-                self.flush()
-                verdict = Compared(model.compared, observed_at, model.inflation)
-                self.noticed.append(Item(index, answer_place(place, THEN_VERDICT), verdict))
+        version = model.answered_by(answer)
+        self.touched[version.model_version] = version
+        version.waits_no_more(day)
+        version.met(truth)
+        outcome, observed_at = model.judge(answer, truth), truth[OBSERVED_AT]
+        if outcome is None:
+            self.noticed += version.flush_settled()
+            self.noticed += version.reach(observed_at, index, place)
+            return answer
+        name, prediction, probability, predicted_at, segment, _, under = answer
+        budget = model.earn(observed_at)
+        version.settled.append((index, place, observed_at, predicted_at, outcome, budget, segment))
+        if model.compared is not None and model.decides(version, outcome, predicted_at):
+            self.flush()
+            verdict = Compared(model.compared, observed_at, model.inflation)
+            self.noticed.append(Item(index, answer_place(place, THEN_VERDICT), verdict))
+        return name, prediction, probability, predicted_at, segment, counted(outcome), under
 
     def see(self, what: Missing, first: int, at: float, latest: float) -> None:
         """Some came: the first on this arrival, of event time `at`; the latest event time of all is `latest`.

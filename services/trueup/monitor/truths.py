@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trueup.monitor.join import ACTUAL, CORRECTIONS, EVENTS, OUTCOME, REPEATS, SCORE, Entry, Truth, day_of
+from trueup.monitor.join import (
+    ACTUAL,
+    COUNTED,
+    ENTRY_DAY,
+    SCORE,
+    UNDER,
+    Answer,
+    Entry,
+    Truth,
+    aged_from,
+    counted,
+    day_of,
+    outcome_of,
+)
 from trueup.monitor.run import Run
 
 
@@ -24,49 +37,56 @@ def fold(run: Run) -> float:
 
 def _take(run: Run, index: int, at: float, offset: int, _: int, timestamp: float, event: Mapping[str, Any]) -> bool:
     """Fold in one feedback, but for what is collected; whether anything was predicted for it."""
-    truth: Truth = [event.get("actual"), event.get("score"), at, offset, 1, 0, 0]
+    truth: Truth = (event.get("actual"), event.get("score"), at, offset, 1, 0, 0)
     prediction_id = run.id_of(event) if run.is_rest else event["prediction_id"]
     entry = run.known(prediction_id)
     if entry is None:
         came_at = int(timestamp) if run.wall else 0
         run.model.counts["orphans"] += 1
-        run.keep(prediction_id, Entry([], truth, day_of(max(at, came_at)), -1, came_at))
+        run.keep(prediction_id, (day_of(max(at, came_at)), came_at, -1, truth, ()))
         return False
-    run.waiting.changed[prediction_id] = entry
-    if entry.truth is not None:
-        _again(run, entry, entry.truth, truth)
-        if not entry.answers and run.wall:
-            _stay(run, entry, int(timestamp))
+    day, came_at, first_offset, known, answers = entry
+    if known is not None:
+        if not answers and run.wall and timestamp >= came_at + 1:
+            day, came_at = _stay(run, entry, known, int(timestamp))
+        truth, answers = _again(run, known, truth, answers)
     else:
-        entry.truth = truth
-        run.model.training.labelled(at, entry.first_offset, offset)
-        run.join(index, entry, truth)
-    return bool(entry.answers)
+        run.model.training.labelled(at, first_offset, offset)
+        answers = tuple([run.join(index, place, answer, truth, day) for place, answer in enumerate(answers)])
+    run.waiting.put(prediction_id, (day, came_at, first_offset, truth, answers))
+    return bool(answers)
 
 
-def _stay(run: Run, entry: Entry, came_at: int) -> None:
-    """A truth without prediction came again: by the wall clock it waits from then on."""
-    entry.came_at = max(entry.came_at, came_at)
-    day = entry.aged_from()
-    if day != entry.day:
-        run.waiting.move(entry, day)
+def _stay(run: Run, entry: Entry, truth: Truth, came_at: int) -> tuple[int, int]:
+    """A truth without prediction came again: by the wall clock it waits from then on. Its day, and when it came."""
+    day = aged_from((), truth, came_at)
+    if day != entry[ENTRY_DAY]:
+        run.waiting.move(entry[ENTRY_DAY], day)
+    return day, came_at
 
 
-def _again(run: Run, entry: Entry, known: Truth, now: Truth) -> None:
+def _again(run: Run, known: Truth, now: Truth, answers: tuple[Answer, ...]) -> tuple[Truth, tuple[Answer, ...]]:
     """The truth was told before: a correction, or a repeat."""
+    _, _, observed_at, offset, events, corrections, repeats = known
+    actual, score, *_ = now
     # 1 and True are different words for a label, and the same truth.
-    correction = not (known[ACTUAL] == now[ACTUAL] and known[SCORE] == now[SCORE])
+    correction = not (known[ACTUAL] == actual and known[SCORE] == score)
     run.model.counts["corrections" if correction else "duplicates"] += 1
-    known[ACTUAL], known[SCORE] = now[ACTUAL], now[SCORE]
-    known[EVENTS] += 1
-    known[CORRECTIONS if correction else REPEATS] += 1
-    for answer in entry.answers:
+    truth = (actual, score, observed_at, offset, events + 1, corrections + correction, repeats + (not correction))
+    for answer in answers:
         version = run.model.answered_by(answer)
         run.touched[version.model_version] = version
         version.told_again(correction=correction)
-        if correction:
-            # Sums of floats depend on their order: what came before is counted before.
-            run.noticed += version.flush_settled()
-            before, after = answer[OUTCOME], run.model.judge(answer, known)
-            version.corrected(answer, before, after)
-            answer[OUTCOME] = after
+    if correction:
+        answers = tuple([_correct(run, answer, truth) for answer in answers])
+    return truth, answers
+
+
+def _correct(run: Run, answer: Answer, truth: Truth) -> Answer:
+    """Take back what was counted, by whatever settings it was judged then, and count the new truth."""
+    version = run.model.answered_by(answer)
+    # Sums of floats depend on their order: what came before is counted before.
+    run.noticed += version.flush_settled()
+    after = run.model.judge(answer, truth)
+    version.corrected(answer, outcome_of(answer), after)
+    return (*answer[:COUNTED], counted(after), answer[UNDER])

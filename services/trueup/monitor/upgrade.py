@@ -13,9 +13,9 @@ import msgpack
 from trueup import snapshots
 from trueup.errors import UnknownSnapshot
 from trueup.monitor import sections
-from trueup.monitor.join import Answer, Entry
+from trueup.monitor.join import Answer, Entry, aged_from, counted
 from trueup.monitor.model import Model
-from trueup.monitor.outcome import Outcome
+from trueup.monitor.outcome import RIGHT, WRONG
 from trueup.monitor.version import Version
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ def _restore_cohorts(model: Model, parts: list[str], data: list[Any]) -> None:
 
 
 def _restore_entry(model: Model, prediction_id: str, entry: Entry) -> None:
-    waiting = model.waiting
-    waiting.hot[prediction_id] = waiting.changed[prediction_id] = entry
-    waiting.file(entry.day)
-    if entry.truth is None:
-        for answer in entry.answers:
-            _count_as_pending(model.answered_by(answer), entry.day)
+    day, _, _, truth, answers = entry
+    model.waiting.put(prediction_id, entry)
+    model.waiting.file(day)
+    if truth is None:
+        for answer in answers:
+            _count_as_pending(model.answered_by(answer), day)
 
 
 def _count_as_pending(version: Version, day: int) -> None:
@@ -102,15 +102,23 @@ def _entry(raw: bytes) -> Entry:
     form, *data = msgpack.unpackb(raw)
     if form != FORM:
         raise UnknownSnapshot(f"a prediction that waits for its truth is saved in form {form}, this code reads {FORM}")
-    answers, truth, first_offset, came_at = data
-    entry = Entry([_answer(name, *values) for name, values in answers.items()], truth, 0, first_offset, came_at)
-    entry.day = entry.aged_from()
-    return entry
+    answers = tuple([_answer(name, *values) for name, values in data[0].items()])
+    truth = None if data[1] is None else tuple(data[1])
+    _, _, first_offset, came_at = data
+    return aged_from(answers, truth, came_at), came_at, first_offset, truth, answers
 
 
-def _answer(name: str, prediction: Any, probability: Any, predicted_at: float, segment: Any, counted: Any) -> Answer:
-    outcome = None if counted is None else Outcome(*counted)
-    return [name, prediction, probability, predicted_at, segment, outcome, None]
+def _answer(name: str, prediction: Any, probability: Any, predicted_at: float, segment: Any, held: Any) -> Answer:
+    outcome = {(True, 0.0, 0.0): RIGHT, (False, 1.0, 1.0): WRONG}.get(tuple(held or ()))
+    return (
+        name,
+        prediction,
+        probability,
+        predicted_at,
+        segment,
+        counted(outcome) if outcome else held and tuple(held),
+        None,
+    )
 
 
 def _read(saved: Mapping[str, bytes], name: str) -> Any:
