@@ -28,7 +28,7 @@ class Sight:
     active_at: float | None = None
 
     def seen(self, what: Missing, at: float | None) -> bool:
-        """Some came, the latest of event time `at` (None: by the wall clock, now); True when that ends a blindness."""
+        """One came, of event time `at` (None: by the wall clock, now); True when that ends a blindness."""
         self._note(what, at)
         return self.blind.pop(what, None) is not None
 
@@ -87,7 +87,8 @@ class Sight:
 
     def snapshot(self) -> list[Any]:
         """Plain values, for `restore`."""
-        return [self.last, self.blind, self.fresh, self.began, self.active_at]
+        last, blind = dict(sorted(self.last.items())), dict(sorted(self.blind.items()))
+        return [last, blind, sorted(self.fresh), self.began, self.active_at]
 
     @classmethod
     def restore(cls, data: list[Any]) -> Sight:

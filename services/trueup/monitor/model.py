@@ -103,15 +103,20 @@ class Model:
         return serving[-1] if serving else None
 
     def deployed(self, model_version: str, role: str, at: float, traffic: float | None) -> None:
-        """A version took a role; a champion with all the traffic retires the one before it."""
+        """A version took a role; a champion with all the traffic retires the one before it.
+
+        The one that stands for the rest takes no role: it is many.
+        """
         version = self.version(model_version, at)
-        if role not in NOT_SERVING and version.role in (None, "shadow"):
+        is_one = version.model_version != OTHER
+        if is_one and role not in NOT_SERVING and version.role in (None, "shadow"):
             self._hold_against_serving(model_version, at)
         if role == "champion" and traffic in (None, 1, 1.0):
             for other in self.versions.values():
-                if other.role in (None, "champion"):
+                if other.role in (None, "champion") and other.model_version != OTHER:
                     other.role = "retired"
-        version.role = role
+        if is_one:
+            version.role = role
 
     # -- ids --------------------------------------------------------------------------------------------------------
 

@@ -146,7 +146,10 @@ class Run:
         """
         wall, sight = self.wall, self.model.sight
         self.look_again = self.look_again or what not in sight.last
-        if sight.seen(what, None if wall else latest):
+        ended = sight.seen(what, None if wall else at)
+        if latest > at and not wall:
+            sight.seen(what, latest)
+        if ended:
             back = max(self.arrivals[first].timestamp, self.around.now) if wall else at
             self.noticed.append(Item(first, SIGHT, SightBack(what, back)))
             self.look_again = True
