@@ -98,7 +98,9 @@ def test_predictions_are_joined_or_pending_or_expired_however_little_room_there_
     events: list[tuple[str, str, int]], room: int
 ) -> None:
     harness = MonitorHarness(
-        monitor_config(label_horizon_days=10.0, most_ids_per_model=room, most_ids_in_memory=0, most_versions_per_model=1)
+        monitor_config(
+            label_horizon_days=10.0, most_ids_per_model=room, most_ids_in_memory=0, most_versions_per_model=1
+        )
     )
     now = T0
     for key, what, day in events:
