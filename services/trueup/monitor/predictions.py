@@ -5,18 +5,68 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trueup.monitor.join import ENTRY_ANSWERS, OBSERVED_AT, OFFSET, VERSION, Answer, Entry, aged_from, day_of
+from trueup.monitor.join import (
+    ENTRY_ANSWERS,
+    LAST_DAY,
+    OBSERVED_AT,
+    OFFSET,
+    PREDICTED_AT,
+    VERSION,
+    Answer,
+    Entry,
+    aged_from,
+    day_of,
+)
 from trueup.monitor.model import APPEARS_AFTER
 from trueup.monitor.run import Run
 from trueup.monitor.version import Version
+from trueup.monitor.windows import DAY
 
 
 def fold(run: Run) -> float:
     """Fold in the predictions of a run; the latest event time among them."""
     times = run.times("predicted_at")
-    told = [
-        (index, at) for index, at in zip(run.indexes, times, strict=True) if _take(run, index, at, *run.arrivals[index])
-    ]
+    waiting, touched = run.waiting, run.touched
+    hot, cold, by_day, changed = waiting.hot, not waiting.complete, waiting.by_day, waiting.changed
+    wall, names, is_rest = run.wall, run.segments, run.is_rest
+    told: list[tuple[int, float]] = []
+    for index, at, (offset, _, timestamp, event) in zip(run.indexes, times, run.taken, strict=True):
+        name = event["model_version"]
+        version = touched.get(name) or run.version(name, at)
+        prediction_id = run.id_of(event) if is_rest else event["prediction_id"]
+        answer: Answer = (
+            name,
+            event.get("prediction"),
+            _positive(event) if type(probability := event.get("probability")) is dict else probability,
+            at,
+            _segment(names, event) if names else None,
+            None,
+            None if version.model_version == name else version.model_version,
+        )
+        came_at = int(timestamp) if wall else 0
+        entry = hot.get(prediction_id)
+        if cold or entry is not None:
+            entry = run.known(prediction_id)
+            if entry is not None and name in [known[VERSION] for known in entry[ENTRY_ANSWERS]]:
+                if _repeated(run, prediction_id, entry, came_at, version):
+                    told.append((index, at))
+                continue
+        version.made.append((index, answer, event))
+        version.counts["predictions"] += 1
+        if version.counts["predictions"] == APPEARS_AFTER:
+            run.model.appeared(version)
+        if entry is not None:
+            if _another(run, index, prediction_id, entry, (answer, came_at, offset), version):
+                told.append((index, at))
+            continue
+        day = int((max(came_at, at)) // DAY)
+        if day in by_day and waiting.total < run.most_ids and run.before_day <= day <= LAST_DAY:
+            by_day[day] += 1
+            waiting.total += 1
+            hot[prediction_id] = changed[prediction_id] = (day, came_at, offset, None, (answer,))
+            version.waits(day)
+        else:
+            _first_of_day(run, prediction_id, (answer, came_at, offset), version)
     run.flush()
     latest = max(times)
     run.see("predictions", run.indexes[0], times[0], latest)
@@ -25,31 +75,14 @@ def fold(run: Run) -> float:
     return latest
 
 
-def _take(run: Run, index: int, at: float, offset: int, _: int, timestamp: float, event: Mapping[str, Any]) -> bool:
-    """Fold in one prediction, but for what is collected; whether its truth is known."""
-    name = event["model_version"]
-    version = run.touched.get(name) or run.version(name, at)
-    under = None if version.model_version == name else version.model_version
-    names = run.segments
-    segment = _segment(names, event) if names else None
-    answer: Answer = (name, event.get("prediction"), positive(event), at, segment, None, under)
-    came_at = int(timestamp) if run.wall else 0
-    prediction_id = run.id_of(event) if run.is_rest else event["prediction_id"]
-    entry = run.known(prediction_id)
-    if entry is not None and name in [known[VERSION] for known in entry[ENTRY_ANSWERS]]:
-        return _repeated(run, prediction_id, entry, came_at, version)
-    version.made.append((index, answer, event))
-    version.counts["predictions"] += 1
-    if version.counts["predictions"] == APPEARS_AFTER:
-        run.model.appeared(version)
-    if entry is not None:
-        return _another(run, index, prediction_id, entry, (answer, came_at, offset), version)
-    day = day_of(max(came_at, at))
+def _first_of_day(run: Run, prediction_id: str, came: tuple[Answer, int, int], version: Version) -> None:
+    """A new id of a day of which there is none yet, or for which there may be no room."""
+    answer, came_at, offset = came
+    day = day_of(max(answer[PREDICTED_AT], came_at))
     if run.keep(prediction_id, (day, came_at, offset, None, (answer,))):
         version.waits(day)
     else:
         version.expired(1, early=day >= run.around.horizon_day)
-    return False
 
 
 def _repeated(run: Run, prediction_id: str, entry: Entry, came_at: int, version: Version) -> bool:
@@ -103,10 +136,8 @@ def _segment(names: Sequence[str], event: Mapping[str, Any]) -> dict[str, str] |
     return {name: given[name] for name in names if name in given} if given else None
 
 
-def positive(event: Mapping[str, Any]) -> float | None:
-    """The probability to watch: the one given, or of several that of the predicted label."""
-    probability = event.get("probability")
-    if type(probability) is dict:
-        label = event.get("prediction")
-        probability = probability.get(str(label).lower() if isinstance(label, bool) else str(label))
-    return probability
+def _positive(event: Mapping[str, Any]) -> float | None:
+    """Of the probabilities of all labels, that of the predicted one."""
+    label = event.get("prediction")
+    found: float | None = event["probability"].get(str(label).lower() if isinstance(label, bool) else str(label))
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from trueup.monitor.blindness import Missing
 from trueup.monitor.join import ENTRY_DAY, OBSERVED_AT, Answer, Entry, Truth, counted, prefix_of
@@ -41,7 +42,7 @@ class Run:
         self, model: Model, arrivals: Sequence[Arrival], indexes: Sequence[int], around: Surroundings, most_ids: int
     ) -> None:
         self.model = model
-        self.arrivals = arrivals
+        self.taken = [arrivals[index] for index in indexes]
         self.indexes = indexes
         self.around = around
         #: How many ids of this model there may be.
@@ -65,20 +66,17 @@ class Run:
         What lies in the future, the record says, and by the wall clock the last tick too: the record's time is its
         producer's, whose clock may be as wrong as the app's.
         """
-        found = []
-        bound = self.around.now if self.around.wall and self.around.now else float("inf")
-        arrivals = self.arrivals
-        for index in self.indexes:
-            _, _, timestamp, event = arrivals[index]
-            at = event.get(stated)
-            if at is None:
-                at = timestamp
-            latest = min(bound, timestamp)
-            if at > latest + CLOCK_AHEAD_SECONDS:
+        times = [timestamp if (at := event.get(stated)) is None else at for _, _, timestamp, event in self.taken]
+        bound = self.around.now if self.wall and self.around.now else inf
+        earliest = min([arrival[2] for arrival in self.taken])
+        if max(times) <= min(earliest, bound) + CLOCK_AHEAD_SECONDS:
+            return times
+        for place, (_, _, timestamp, _) in enumerate(self.taken):
+            latest = min(timestamp, bound)
+            if times[place] > latest + CLOCK_AHEAD_SECONDS:
                 self.model.counts["clamped"] += 1
-                at = latest
-            found.append(at)
-        return found
+                times[place] = latest
+        return times
 
     def id_of(self, event: Mapping[str, str]) -> str:
         """What tells this id from others: where the model stands for many, the model it came with too."""
@@ -121,17 +119,16 @@ class Run:
     def join(self, index: int, place: int, answer: Answer, truth: Truth, day: int) -> Answer:
         """A truth met the answer at this place of an entry for the first time; the answer, as judged."""
         model = self.model
-        version = model.answered_by(answer)
+        name, prediction, probability, predicted_at, segment, _, under = answer
+        version = model.versions[under or name]
         self.touched[version.model_version] = version
-        version.waits_no_more(day)
-        version.met(truth)
+        version.met(truth, day)
         outcome, observed_at = model.judge(answer, truth), truth[OBSERVED_AT]
         if outcome is None:
             self.noticed += version.flush_settled()
             self.noticed += version.reach(observed_at, index, place)
             return answer
-        name, prediction, probability, predicted_at, segment, _, under = answer
-        budget = model.earn(observed_at)
+        budget = model.earn(observed_at) if model.config.pages else 0.0
         version.settled.append((index, place, observed_at, predicted_at, outcome, budget, segment))
         if model.compared is not None and model.decides(version, outcome, predicted_at):
             self.flush()
@@ -150,7 +147,7 @@ class Run:
         if latest > at and not wall:
             sight.seen(what, latest)
         if ended:
-            back = max(self.arrivals[first].timestamp, self.around.now) if wall else at
+            back = max(self.taken[self.indexes.index(first)].timestamp, self.around.now) if wall else at
             self.noticed.append(Item(first, SIGHT, SightBack(what, back)))
             self.look_again = True
 

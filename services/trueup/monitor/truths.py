@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from trueup.monitor.join import (
     ACTUAL,
     COUNTED,
@@ -16,7 +13,6 @@ from trueup.monitor.join import (
     Truth,
     aged_from,
     counted,
-    day_of,
     outcome_of,
 )
 from trueup.monitor.run import Run
@@ -25,36 +21,48 @@ from trueup.monitor.run import Run
 def fold(run: Run) -> float:
     """Fold in the feedback of a run; the latest event time among it."""
     times = run.times("observed_at")
+    waiting, is_rest, join, labelled = run.waiting, run.is_rest, run.join, run.model.training.labelled
+    hot, cold, changed = waiting.hot, not waiting.complete, waiting.changed
     run.model.counts["feedback"] += len(times)
-    seen = [
-        (index, at) for index, at in zip(run.indexes, times, strict=True) if _take(run, index, at, *run.arrivals[index])
-    ]
+    seen: list[tuple[int, float]] = []
+    for index, at, (offset, _, timestamp, event) in zip(run.indexes, times, run.taken, strict=True):
+        truth: Truth = (event.get("actual"), event.get("score"), at, offset, 1, 0, 0)
+        prediction_id = run.id_of(event) if is_rest else event["prediction_id"]
+        entry = hot.get(prediction_id)
+        if entry is None or entry[ENTRY_DAY] < run.before_day:
+            entry = run.known(prediction_id) if cold else None
+        if entry is None:
+            _orphan(run, prediction_id, truth, int(timestamp) if run.wall else 0)
+            continue
+        day, came_at, first_offset, known, answers = entry
+        if answers:
+            seen.append((index, at))
+        if known is not None:
+            _told_again(run, prediction_id, entry, truth, int(timestamp) if run.wall else 0)
+            continue
+        labelled(at, first_offset, offset)
+        answers = tuple([join(index, place, answer, truth, day) for place, answer in enumerate(answers)])
+        hot[prediction_id] = changed[prediction_id] = (day, came_at, first_offset, truth, answers)
     run.flush()
     if seen:  # truths of nothing that was predicted here leave the monitor as blind as none
         run.see("feedback", *seen[0], max([at for _, at in seen]))
     return max(times)
 
 
-def _take(run: Run, index: int, at: float, offset: int, _: int, timestamp: float, event: Mapping[str, Any]) -> bool:
-    """Fold in one feedback, but for what is collected; whether anything was predicted for it."""
-    truth: Truth = (event.get("actual"), event.get("score"), at, offset, 1, 0, 0)
-    prediction_id = run.id_of(event) if run.is_rest else event["prediction_id"]
-    entry = run.known(prediction_id)
-    if entry is None:
-        came_at = int(timestamp) if run.wall else 0
-        run.model.counts["orphans"] += 1
-        run.keep(prediction_id, (day_of(max(at, came_at)), came_at, -1, truth, ()))
-        return False
+def _orphan(run: Run, prediction_id: str, truth: Truth, came_at: int) -> None:
+    """A truth of an id for which nothing was predicted, as yet."""
+    run.model.counts["orphans"] += 1
+    run.keep(prediction_id, (aged_from((), truth, came_at), came_at, -1, truth, ()))
+
+
+def _told_again(run: Run, prediction_id: str, entry: Entry, now: Truth, came_now: int) -> None:
+    """A further feedback for an id whose truth is known."""
     day, came_at, first_offset, known, answers = entry
-    if known is not None:
-        if not answers and run.wall and timestamp >= came_at + 1:
-            day, came_at = _stay(run, entry, known, int(timestamp))
-        truth, answers = _again(run, known, truth, answers)
-    else:
-        run.model.training.labelled(at, first_offset, offset)
-        answers = tuple([run.join(index, place, answer, truth, day) for place, answer in enumerate(answers)])
+    assert known is not None
+    if not answers and came_now > came_at:
+        day, came_at = _stay(run, entry, known, came_now)
+    truth, answers = _again(run, known, now, answers)
     run.waiting.put(prediction_id, (day, came_at, first_offset, truth, answers))
-    return bool(answers)
 
 
 def _stay(run: Run, entry: Entry, truth: Truth, came_at: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 from trueup.monitor.calls import Calls
 from trueup.monitor.cohorts import Cohorts
 from trueup.monitor.config import ModelConfig, MonitorConfig
-from trueup.monitor.error_watch import ErrorWatch
+from trueup.monitor.error_watch import Change, ErrorWatch
 from trueup.monitor.join import CORRECTIONS, EVENTS, PREDICTED_AT, PREDICTION, PROBABILITY, REPEATS, Answer, Truth
 from trueup.monitor.noticed import (
     FEATURES,
@@ -93,8 +93,9 @@ class Version:
         else:
             del self.pending_by_day[day]
 
-    def met(self, truth: Truth) -> None:
-        """A prediction and its truth met for the first time."""
+    def met(self, truth: Truth, day: int) -> None:
+        """A prediction of an id that ages from this day and its truth met for the first time."""
+        self.waits_no_more(day)
         counts = self.counts
         counts["joined"] += 1
         counts["feedback"] += truth[EVENTS]
@@ -139,30 +140,18 @@ class Version:
         self.calls.add_all([event for _, _, event in made])
         found: list[Item] = []
         if self.config.score_detectors:
-            scored = [
-                (arrival, score, answer)
-                for arrival, answer, _ in made
-                if (score := number(answer[PREDICTION] if answer[PROBABILITY] is None else answer[PROBABILITY]))
-                is not None
-            ]
-            for change in self.watch.on_scores([score for _, score, _ in scored]):
-                arrival, _, answer = scored[change.at]
-                found.append(Item(arrival, SCORES, Changed(self, change, answer[PREDICTED_AT])))
+            given, scores = _numbers(made, [_score(answer) for _, answer, _ in made])
+            found += self._moved(SCORES, given, self.watch.on_scores(scores))
         for name in self.watch.features:
-            found += self._watch_feature(name, made)
+            given, values = _numbers(made, [(event.get("features") or {}).get(name) for _, _, event in made])
+            found += self._moved(FEATURES, given, self.watch.on_feature(name, values))
         return found
 
-    def _watch_feature(self, name: str, made: Sequence[Made]) -> list[Item]:
-        given = []
-        for arrival, answer, event in made:
-            features = event.get("features")
-            value = number(features.get(name)) if features else None
-            if value is not None:
-                given.append((arrival, value, answer))
+    def _moved(self, place: int, given: Sequence[Made], changes: Sequence[Change]) -> list[Item]:
         found = []
-        for change in self.watch.on_feature(name, [value for _, value, _ in given]):
-            arrival, _, answer = given[change.at]
-            found.append(Item(arrival, FEATURES, Changed(self, change, answer[PREDICTED_AT])))
+        for change in changes:
+            arrival, answer, _ = given[change.at]
+            found.append(Item(arrival, place, Changed(self, change, answer[PREDICTED_AT])))
         return found
 
     def flush_settled(self) -> list[Item]:
@@ -245,8 +234,16 @@ def _end_of_hour(hour: int | None) -> float:
     return -1.0 if hour is None else float((hour + 1) * HOUR)
 
 
-def number(value: Any) -> float | None:
-    """A value whose drift can be watched, as a float; None for labels, truth values and nothing."""
-    if type(value) is float or type(value) is int:
-        return min(max(float(value), -LARGEST_ERROR), LARGEST_ERROR)
-    return None
+def _score(answer: Answer) -> Any:
+    """On which drift of the predictions is watched: the probability, else what was predicted."""
+    return answer[PREDICTION] if answer[PROBABILITY] is None else answer[PROBABILITY]
+
+
+def _numbers(made: Sequence[Made], values: Sequence[Any]) -> tuple[Sequence[Made], list[float]]:
+    """The values that are numbers, as floats, and the predictions they are of; labels and truth values are none."""
+    if not all([type(value) is float for value in values]):
+        numbers = [(one, float(value)) for one, value in zip(made, values, strict=True) if type(value) in (int, float)]
+        made, values = [one for one, _ in numbers], [value for _, value in numbers]
+    if values and (max(values) > LARGEST_ERROR or min(values) < -LARGEST_ERROR):
+        values = [min(max(value, -LARGEST_ERROR), LARGEST_ERROR) for value in values]
+    return made, list(values)
