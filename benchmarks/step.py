@@ -85,9 +85,7 @@ def _chunks(size: int) -> list[Chunk]:
                 {"prediction_id": f"id-{number}", "model_id": model, "actual": truth, "observed_at": at + 60}
             )
         for topic, by_model in ((topics.PREDICTIONS, made), (topics.FEEDBACK, told)):
-            batches = [
-                events[at : at + size] for events in by_model.values() for at in range(0, len(events), size)
-            ]
+            batches = [events[at : at + size] for events in by_model.values() for at in range(0, len(events), size)]
             batches.sort(key=lambda events: int(str(events[0]["prediction_id"])[3:]))
             values = [encode(topic, *batch) if size == 1 else encode_batch(topic, batch) for batch in batches]
             chunks.append(Chunk(topic.name, values))

@@ -15,7 +15,8 @@ import msgpack
 
 from trueup.errors import UnknownSnapshot
 
-#: The classes that a snapshot may name, and nothing else: detectors of River and the parts they are made of.
+#: The classes that a snapshot may name, and nothing else: detectors of River, the parts they are made of, and one of
+#: ours that is like them.
 ALLOWED: frozenset[tuple[str, str]] = frozenset(
     {
         ("river._river_rust.drift", "AdaptiveWindowing"),
@@ -27,6 +28,7 @@ ALLOWED: frozenset[tuple[str, str]] = frozenset(
         ("river.drift.page_hinkley", "PageHinkley"),
         ("river.stats.mean", "Mean"),
         ("river.stats.var", "Var"),
+        ("trueup.monitor.detectors.hddm_a", "HDDMA"),
     }
 )
 #: PageHinkley holds one of its own methods, which pickle writes as getattr(object, name): these names, and no others.

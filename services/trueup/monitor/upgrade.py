@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgpack
+from river.drift import binary as rivers
 
 from trueup import snapshots
 from trueup.errors import UnknownSnapshot
 from trueup.monitor import sections
+from trueup.monitor.detectors.hddm_a import HDDMA
 from trueup.monitor.join import Answer, Entry, aged_from, counted
 from trueup.monitor.model import Model
 from trueup.monitor.outcome import RIGHT, WRONG
@@ -65,6 +67,7 @@ def _restore_version(model: Model, parts: list[str], data: dict[str, Any]) -> No
     version.restore(
         {
             **data,
+            "watch": {**data["watch"], "mistakes": _mistakes(data["watch"]["mistakes"])},
             "pending_by_day": {},
             "total": [judged, judged, correct, error, squared, 0.0],
             "windows": [last, [latest, buckets.get(latest)]],
@@ -78,6 +81,12 @@ def _restore_version(model: Model, parts: list[str], data: dict[str, Any]) -> No
             for place, (value, of) in enumerate(values.items())
         }
     )
+
+
+def _mistakes(packed: Mapping[str, bytes]) -> dict[str, bytes]:
+    """HDDM_A was River's, and is ours."""
+    own = HDDMA.from_river(snapshots.unpack_river(packed["hddm_a"], rivers.HDDMA))
+    return {**packed, "hddm_a": snapshots.pack_river(own)}
 
 
 def _restore_cohorts(model: Model, parts: list[str], data: list[Any]) -> None:

@@ -241,7 +241,7 @@ def _score(answer: Answer) -> Any:
 
 def _numbers(made: Sequence[Made], values: Sequence[Any]) -> tuple[Sequence[Made], list[float]]:
     """The values that are numbers, as floats, and the predictions they are of; labels and truth values are none."""
-    if not all([type(value) is float for value in values]):
+    if not {float}.issuperset(map(type, values)):
         numbers = [(one, float(value)) for one, value in zip(made, values, strict=True) if type(value) in (int, float)]
         made, values = [one for one, _ in numbers], [value for _, value in numbers]
     if values and (max(values) > LARGEST_ERROR or min(values) < -LARGEST_ERROR):

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from river.drift import ADWIN, PageHinkley
-from river.drift.binary import DDM, HDDMA
+from river.drift.binary import DDM
+
+from trueup.monitor.detectors.hddm_a import HDDMA
 
 #: Those that inform on the stream of losses, any number in [0, 1].
 ON_LOSSES: Mapping[str, Callable[[], Any]] = {"adwin": ADWIN, "page_hinkley": PageHinkley}
