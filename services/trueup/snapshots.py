@@ -15,8 +15,7 @@ import msgpack
 
 from trueup.errors import UnknownSnapshot
 
-#: The classes that a snapshot may name, and nothing else: detectors of River, the parts they are made of, and one of
-#: ours that is like them.
+#: The classes that a snapshot may name, and nothing else: detectors of River and the parts they are made of.
 ALLOWED: frozenset[tuple[str, str]] = frozenset(
     {
         ("river._river_rust.drift", "AdaptiveWindowing"),
@@ -28,7 +27,6 @@ ALLOWED: frozenset[tuple[str, str]] = frozenset(
         ("river.drift.page_hinkley", "PageHinkley"),
         ("river.stats.mean", "Mean"),
         ("river.stats.var", "Var"),
-        ("trueup.monitor.detectors.hddm_a", "HDDMA"),
     }
 )
 #: PageHinkley holds one of its own methods, which pickle writes as getattr(object, name): these names, and no others.

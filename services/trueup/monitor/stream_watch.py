@@ -18,13 +18,13 @@ class Fired(NamedTuple):
 
 
 class Detectors:
-    """Some detectors of River on the same values, and their bytes, made anew once they were fed."""
+    """Some detectors of River on the same values, and how they are saved, made anew once they were fed."""
 
     __slots__ = ("_by_name", "_packed")
 
     def __init__(self, table: Mapping[str, Callable[[], Any]], names: Sequence[str]) -> None:
         self._by_name: dict[str, Any] = {name: make() for name, make in table.items() if name in names}
-        self._packed: dict[str, bytes] | None = None
+        self._packed: dict[str, Any] | None = None
 
     def feed(self, values: Sequence[float]) -> list[tuple[int, str]]:
         """Who fired at which place, by detector, in the order of the table."""
@@ -38,18 +38,32 @@ class Detectors:
         self._packed = None
         return fired
 
-    def snapshot(self) -> dict[str, bytes]:
-        """Name -> bytes, for `restore`."""
+    def snapshot(self) -> dict[str, Any]:
+        """Name -> what `pack_detector` gives, for `restore`."""
         if self._packed is None:
-            self._packed = {name: pack_river(detector) for name, detector in self._by_name.items()}
+            self._packed = {name: pack_detector(detector) for name, detector in self._by_name.items()}
         return self._packed
 
-    def restore(self, packed: Mapping[str, bytes]) -> None:
+    def restore(self, packed: Mapping[str, Any]) -> None:
         """Take back what was saved; a detector that was not there then starts new."""
         self._packed = None
         for name, detector in self._by_name.items():
             if name in packed:
-                self._by_name[name] = unpack_river(packed[name], type(detector))
+                self._by_name[name] = unpack_detector(packed[name], type(detector))
+
+
+def pack_detector(detector: Any) -> Any:
+    """A detector as it is saved: those of ours in plain values, those of River as bytes that only River reads."""
+    return detector.snapshot() if hasattr(detector, "snapshot") else pack_river(detector)
+
+
+def unpack_detector(packed: Any, kind: Any) -> Any:
+    """The detector of this kind again; continues exactly where it was.
+
+    Raises:
+        UnknownSnapshot: the bytes hold no such detector.
+    """
+    return kind.restore(packed) if hasattr(kind, "restore") else unpack_river(packed, kind)
 
 
 class StreamWatch:
@@ -69,7 +83,7 @@ class StreamWatch:
         """Plain values and bytes, for `restore`."""
         return [self._detectors.snapshot(), self._trend.snapshot()]
 
-    def restore(self, packed: Mapping[str, bytes], trend: Sequence[float]) -> None:
+    def restore(self, packed: Mapping[str, Any], trend: Sequence[float]) -> None:
         """Take back what was saved."""
         self._detectors.restore(packed)
         self._trend = Trend(int(trend[0]), trend[1], trend[2])

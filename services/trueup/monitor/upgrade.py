@@ -83,10 +83,10 @@ def _restore_version(model: Model, parts: list[str], data: dict[str, Any]) -> No
     )
 
 
-def _mistakes(packed: Mapping[str, bytes]) -> dict[str, bytes]:
+def _mistakes(packed: Mapping[str, bytes]) -> dict[str, Any]:
     """HDDM_A was River's, and is ours."""
     own = HDDMA.from_river(snapshots.unpack_river(packed["hddm_a"], rivers.HDDMA))
-    return {**packed, "hddm_a": snapshots.pack_river(own)}
+    return {**packed, "hddm_a": own.snapshot()}
 
 
 def _restore_cohorts(model: Model, parts: list[str], data: list[Any]) -> None:

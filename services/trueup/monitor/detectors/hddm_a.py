@@ -7,7 +7,8 @@ introspection, each time the lowest point moves, which is every other value.
 from __future__ import annotations
 
 import math
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 from river.base import BinaryDriftAndWarningDetector
 from river.drift import binary as rivers
@@ -46,6 +47,19 @@ class HDDMA(BinaryDriftAndWarningDetector):
         own._lowest_n, own._lowest_mean = int(detector._x_min.n), detector._x_min.get()
         if own._lowest_n:
             own._lowest = own._lowest_mean + own._bound(own._lowest_n)
+        return own
+
+    def snapshot(self) -> list[Any]:
+        """The whole state as plain values, for `restore`."""
+        said = [self._drift_detected, self._warning_detected]
+        return [*said, self._n, self._mean, self._lowest_n, self._lowest_mean, self._lowest]
+
+    @classmethod
+    def restore(cls, data: Sequence[Any]) -> Self:
+        """The detector that `snapshot` was taken of; it continues bit for bit."""
+        own = cls()
+        own._drift_detected, own._warning_detected, own._n, own._mean = data[:4]
+        own._lowest_n, own._lowest_mean, own._lowest = data[4:]
         return own
 
     def _bound(self, n: int) -> float:
