@@ -116,11 +116,11 @@ def test_what_is_held_is_newer_than_what_was_found() -> None:
 
 
 def test_an_entry_that_was_let_go_and_not_deleted_yet_was_never_seen() -> None:
-    harness = MonitorHarness(monitor_config(label_horizon_days=10.0, most_ids_in_memory=0))
+    harness = MonitorHarness(monitor_config(label_horizon_days=10.0, most_ids_in_memory=0, rest_after_days=99.0))
     harness.take("predictions", prediction("p1"))
     harness.tick(T0 + 12 * DAY)
     harness.settle()
-    assert harness.entries
+    assert keys_needed(harness, "p1") == len(harness.entries) == 1
 
     harness.take("feedback", feedback("p1", at=T0 + 12 * DAY))
 

@@ -22,6 +22,7 @@ from builders import (
 )
 from monitor.lives import CONFIG, life
 from trueup.monitor import fleet
+from trueup.monitor.step import MonitorStep
 from trueup.step import NO_NEEDS, NOTHING_FOUND, Needs
 
 WEEK = monitor_config(rest_after_days=7.0, label_horizon_days=30.0)
@@ -112,6 +113,13 @@ def test_it_is_still_there_while_the_save_that_puts_it_to_rest_is_under_way() ->
 
     assert harness.asleep == {}
     assert harness.version()["joined"] == 1
+
+
+def test_its_ids_leave_memory_with_it() -> None:
+    harness = resting(MonitorHarness(WEEK))
+    assert isinstance(harness.step, MonitorStep)
+
+    assert harness.step.ids_in_memory == 0
 
 
 def test_the_horizon_wakes_it_for_its_pending_ids_and_it_rests_again() -> None:

@@ -74,6 +74,7 @@ def test_a_stretch_of_label_time_equals_its_naive_recomputation(
         if i == cut:
             window = restored(window)
         window.add(outcome, T0 + offset + 0.5)
+        assert window.day() == window.last(int(DAY))
     if not stream:
         return
 
@@ -101,6 +102,19 @@ def test_tallies_merge_to_the_tally_of_all(parts: list[list[Outcome]]) -> None:
         return total
 
     assert reduce(merged, parts, Tally()) == tally([outcome for part in parts for outcome in part])
+
+
+@given(
+    st.lists(st.sampled_from((RIGHT, WRONG, Outcome(False, 0.1, 0.3), Outcome(None, 1e16, 0.7))), max_size=20),
+    st.data(),
+)
+def test_many_outcomes_at_once_count_bit_for_bit_as_one_by_one(of: list[Outcome], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(of)))
+    total = Tally()
+    total.add_all(of[:cut])
+    total.add_all(of[cut:])
+
+    assert total == tally(of)
 
 
 @given(st.lists(outcomes, max_size=20))

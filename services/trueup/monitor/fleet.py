@@ -162,6 +162,11 @@ class Fleet:
 
     # -- saving -----------------------------------------------------------------------------------------------------
 
+    @property
+    def ids_in_memory(self) -> int:
+        """How many ids were hot when entries were last asked for."""
+        return len(self._hot)
+
     def entries(self) -> dict[bytes, Kept]:
         """The entries that changed. Those that were saved before this call, and the models, may leave memory."""
         for model in self._leaving.values():

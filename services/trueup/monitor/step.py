@@ -75,6 +75,11 @@ class MonitorStep:
         return self._urgent
 
     @property
+    def ids_in_memory(self) -> int:
+        """How many prediction ids were hot when effects were last asked for."""
+        return self._fleet.ids_in_memory
+
+    @property
     def outdated(self) -> Mapping[int, int]:
         horizon_day = self._fleet.horizon_day
         moved = {shelf: day for shelf, day in self._fleet.registry.moved.items() if day > horizon_day}
@@ -161,14 +166,13 @@ class MonitorStep:
         runs: dict[str, tuple[Model, list[int]]] = {}
         by_model: dict[str, list[int]] = {}
         scarce = self._fleet.ids + len(arrivals) > self._fleet.most_ids
-        last = None
         for index, arrival in enumerate(arrivals):
             model_id = arrival[3]["model_id"]
             indexes = by_model.get(model_id)
-            if indexes is None or (scarce and model_id != last):
+            if indexes is None:
                 if scarce:
                     yield from runs.values()
-                    runs, by_model, last = {}, {}, model_id
+                    runs, by_model = {}, {}
                 model = self._fleet.get(model_id, found.asleep)
                 indexes = by_model[model_id] = runs.setdefault(model.model_id, (model, []))[1]
             indexes.append(index)
