@@ -13,6 +13,8 @@ BUCKET_SECONDS = 300
 HOUR = 3_600
 DAY = 86_400
 BUCKETS_A_DAY = DAY // BUCKET_SECONDS
+#: Far below the 2^53 up to which floats hold every whole number.
+_EXACT = 2.0**52
 
 
 @dataclass(slots=True)
@@ -54,8 +56,10 @@ class Tally:
 
     @property
     def _is_whole(self) -> bool:
-        """Whether all sums are whole numbers, which floats add exactly in any order."""
-        return self.error.is_integer() and self.squared.is_integer() and self.loss.is_integer()
+        """Whether all sums are whole numbers that leave room for more, which floats add exactly in any order."""
+        error, squared, loss = self.error, self.squared, self.loss
+        whole = error.is_integer() and squared.is_integer() and loss.is_integer()
+        return whole and max(error, squared, loss) < _EXACT and min(error, squared, loss) > -_EXACT
 
     def merge(self, other: Tally) -> None:
         """Add all that `other` counted."""
