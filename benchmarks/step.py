@@ -1,8 +1,10 @@
 """What one core of the monitor does with bytes in memory: no Kafka, no Redis, everything else as in production.
 
-The same 40,000 events (20 models, predictions with six features, and their truth) are decoded alone, and decoded and
-folded by a lane with a save every 2,000 events; in turn, five times. Printed: microseconds of CPU per event (medians),
-and how much the whole costs for each microsecond of decoding.
+The same 40,000 events (20 models, predictions with six features, and their truth) are decoded alone; decoded and folded
+by a monitor that gives its effects every ten chunks of 1,000, once with all detectors and once with three ADWINs a
+model; and taken by the plain job of the same shape (`plain_job`); in turn, five times. Printed: microseconds of CPU per
+event and, in effects, per model that changed (medians); `ratio`: what three ADWINs cost for each microsecond of the
+plain job (median of the rounds).
 """
 
 from __future__ import annotations
@@ -12,48 +14,66 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
-from trueup.engine.checkpoint import Claimed
-from trueup.engine.lane import Lane
-from trueup.engine.records import Chunk, Record
-from trueup.settings import Settings
-from trueup.workers.setups import lane_setup
+from benchmarks.plain_job import PlainJob
+from trueup.monitor.config import ModelConfig, MonitorConfig
+from trueup.monitor.step import MonitorStep, Place
+from trueup.step import NOTHING_FOUND, Arrival
 from trueup_schemas import topics
 from trueup_schemas.codec import Codec, encode, encode_batch
 
 MODELS, IDS, SAVE_EVERY, ROUNDS = 20, 20_000, 10, 5
 START = 1_760_000_000.0
+ALL = MonitorConfig()
+#: On errors, on scores and on one feature, as the plain job has them.
+THREE = MonitorConfig(
+    defaults=ModelConfig(loss_detectors=("adwin",), mistake_detectors=(), watch_features=("a",), pages=False)
+)
+
+
+class Chunk(NamedTuple):
+    """Some records of one topic."""
+
+    topic: str
+    values: list[bytes]
+
+
+class Cost(NamedTuple):
+    """Seconds of CPU for all events, of which in `effects`, and for how many models there."""
+
+    whole: float
+    effects: float = 0.0
+    saved_models: int = 1
 
 
 def run() -> None:
     """Measure, and print one JSON line for single events and one for batches of 200."""
     for size in (1, 200):
         chunks = _chunks(size)
-        events = 2 * IDS
-        decode, fold = [], []
-        for _ in range(ROUNDS):
-            decode.append(_cpu(_decode, chunks) / events * 1e6)
-            fold.append(_cpu(_fold, chunks) / events * 1e6)
-        row = {
-            "benchmark": "step",
-            "events_per_record": size,
-            "decode_us": round(statistics.median(decode), 2),
-            "decode_and_fold_us": round(statistics.median(fold), 2),
-            "ratio": round(statistics.median(f / d for f, d in zip(fold, decode, strict=True)), 2),
+        works: dict[str, Callable[[], Cost]] = {
+            "decode": partial(_decode, chunks),
+            "all": partial(_fold, chunks, ALL),
+            "three": partial(_fold, chunks, THREE),
+            "plain": partial(_plain, chunks, single=size == 1),
         }
+        costs = [{name: work() for name, work in works.items()} for _ in range(ROUNDS)]
+        events = 2 * IDS / 1e6
+        row: dict[str, object] = {"benchmark": "step", "events_per_record": size}
+        for name in works:
+            row[f"{name}_us"] = round(statistics.median(cost[name].whole for cost in costs) / events, 2)
+        for name in ("all", "three"):
+            effects = statistics.median(cost[name].effects / cost[name].saved_models for cost in costs)
+            row[f"{name}_effects_us_per_model"] = round(effects * 1e6, 1)
+        row["ratio"] = round(statistics.median(cost["three"].whole / cost["plain"].whole for cost in costs), 2)
         print(json.dumps(row))
 
 
-def _cpu(work: Callable[[list[Chunk]], None], chunks: list[Chunk]) -> float:
-    before = time.process_time()
-    work(chunks)
-    return time.process_time() - before
-
-
 def _chunks(size: int) -> list[Chunk]:
-    """Chunks of predictions and feedback in turn, `size` events of one model in each record."""
+    """Chunks of predictions and feedback in turn, `size` events of one model in each record; those of models mixed."""
     rng = random.Random(1)
-    chunks, offset = [], {"predictions": 0, "feedback": 0}
+    chunks = []
     for first in range(0, IDS, 1_000):
         told: dict[str, list[dict[str, object]]] = {}
         made: dict[str, list[dict[str, object]]] = {}
@@ -65,14 +85,10 @@ def _chunks(size: int) -> list[Chunk]:
                 {"prediction_id": f"id-{number}", "model_id": model, "actual": truth, "observed_at": at + 60}
             )
         for topic, by_model in ((topics.PREDICTIONS, made), (topics.FEEDBACK, told)):
-            values = [
-                encode(topic, events[at]) if size == 1 else encode_batch(topic, events[at : at + size])
-                for events in by_model.values()
-                for at in range(0, len(events), size)
-            ]
-            records = [Record(offset[topic.name] + at, START, None, value) for at, value in enumerate(values)]
-            offset[topic.name] += len(records)
-            chunks.append(Chunk(topic.name, 0, records))
+            batches = [events[at : at + size] for events in by_model.values() for at in range(0, len(events), size)]
+            batches.sort(key=lambda events: int(str(events[0]["prediction_id"])[3:]))
+            values = [encode(topic, *batch) if size == 1 else encode_batch(topic, batch) for batch in batches]
+            chunks.append(Chunk(topic.name, values))
     return chunks
 
 
@@ -89,22 +105,48 @@ def _prediction(rng: random.Random, model: str, number: int, truth: int, at: flo
     }
 
 
-def _decode(chunks: list[Chunk]) -> None:
-    codecs = {"predictions": Codec(topics.PREDICTIONS), "feedback": Codec(topics.FEEDBACK)}
+def _codecs() -> dict[str, Codec]:
+    return {"predictions": Codec(topics.PREDICTIONS), "feedback": Codec(topics.FEEDBACK)}
+
+
+def _decode(chunks: list[Chunk]) -> Cost:
+    codecs = _codecs()
+    before = time.process_time()
     for chunk in chunks:
-        decode = codecs[chunk.topic].decode
-        for record in chunk.records:
-            decode(record.value)
+        codecs[chunk.topic].decode_many(chunk.values)
+    return Cost(time.process_time() - before)
 
 
-def _fold(chunks: list[Chunk]) -> None:
-    settings = Settings()
-    kafka = settings.kafka.model_copy(update={"partitions": 1})
-    setup = lane_setup("monitor", settings.model_copy(update={"kafka": kafka}))
-    lane = Lane(0, Claimed(1, {}, {}, []), setup)
+def _fold(chunks: list[Chunk], config: MonitorConfig) -> Cost:
+    codecs, step = _codecs(), MonitorStep(Place(0, 1), config)
+    positions = {"predictions": 0, "feedback": 0}
+    effects, models = 0.0, 0
+    before = time.process_time()
     for number, chunk in enumerate(chunks):
-        lane.offer(chunk)
-        while (item := lane.next()) is not None:
-            lane.give(item)
+        arrivals = []
+        offset = positions[chunk.topic]
+        for found in codecs[chunk.topic].decode_many(chunk.values):
+            if isinstance(found, dict):
+                arrivals.append(Arrival(offset, 0, START, found))
+            else:
+                arrivals += [Arrival(offset, place, START, event) for place, event in found.events]
+            offset += 1
+        positions[chunk.topic] = offset
+        step.needs(chunk.topic, arrivals)
+        step.take(chunk.topic, arrivals, positions, NOTHING_FOUND)
         if number % SAVE_EVERY == SAVE_EVERY - 1:
-            lane.cut()
+            start = time.process_time()
+            models += len(step.effects().views)
+            effects += time.process_time() - start
+    return Cost(time.process_time() - before, effects, models)
+
+
+def _plain(chunks: list[Chunk], *, single: bool) -> Cost:
+    job = PlainJob(single=single)
+    before = time.process_time()
+    for chunk in chunks:
+        if chunk.topic == "predictions":
+            job.predictions(chunk.values)
+        else:
+            job.feedback(chunk.values)
+    return Cost(time.process_time() - before)

@@ -16,6 +16,7 @@ from river.stats import Mean
 
 from trueup.errors import UnknownSnapshot
 from trueup.monitor.detectors import ON_LOSSES, ON_MISTAKES, ON_SCORES
+from trueup.monitor.stream_watch import pack_detector, unpack_detector
 from trueup.snapshots import pack, pack_river, unpack, unpack_river
 
 TABLE = [
@@ -64,22 +65,22 @@ def test_a_detector_that_was_saved_at_any_moment_continues_identically(make: Cal
     for i, value in enumerate(values(3, 1_200)):
         detector.update(value)
         if i % 150 == 0:
-            restored = unpack_river(pack_river(detector), type(detector))
+            restored = unpack_detector(pack_detector(detector), type(detector))
             for later in values(i, 400):
                 restored.update(later)
-            again = unpack_river(pack_river(detector), type(detector))
+            again = unpack_detector(pack_detector(detector), type(detector))
             fired = []
             for later in values(i, 400):
                 again.update(later)
                 fired.append(again.drift_detected)
-            assert pack_river(again) == pack_river(restored)
+            assert pack_detector(again) == pack_detector(restored)
     whole, parts = make(), make()
     for value in values(4, 1_200):
         whole.update(value)
-        parts = unpack_river(pack_river(parts), type(parts))
+        parts = unpack_detector(pack_detector(parts), type(parts))
         parts.update(value)
         assert parts.drift_detected == whole.drift_detected
-    assert pack_river(parts) == pack_river(whole)
+    assert pack_detector(parts) == pack_detector(whole)
 
 
 class Reduced:

@@ -61,7 +61,15 @@ class Codec:
         ValueError: the topic holds bytes as they came.
     """
 
-    __slots__ = ("_duplicates", "_is_model", "_max_record_bytes", "_topic", "_validate", "_validate_list")
+    __slots__ = (
+        "_duplicates",
+        "_is_model",
+        "_max_record_bytes",
+        "_none_twice",
+        "_topic",
+        "_validate",
+        "_validate_list",
+    )
 
     def __init__(self, topic: Topic, *, max_record_bytes: int = MAX_RECORD_BYTES) -> None:
         if topic.value is None:
@@ -74,6 +82,7 @@ class Codec:
         self._validate_list = batch.validate_json
         self._is_model = isinstance(topic.value, type) and issubclass(topic.value, BaseModel)
         self._duplicates = _duplicate_keys(adapter) if topic.direction == "in" else None
+        self._none_twice = _unchecked if self._duplicates is None else self._duplicates.surely_none_in
 
     def decode(self, value: bytes | None) -> Decoded:
         """The events of a record, and its faults. Never raises, whatever the bytes; None is a tombstone."""
@@ -93,6 +102,27 @@ class Codec:
         if first == _ARRAY and self._topic.batches:
             return self._decode_batch(value)
         return self._decode_object(value)
+
+    def decode_many(self, values: Iterable[bytes | None]) -> list[Event | Decoded]:
+        """Of each record what `decode` gives, in order; the bare event where that is all: a bare object without fault.
+
+        Most records are just that, and the work around each would cost half as much as reading it.
+        """
+        validate, none_twice, says_nothing = self._validate, self._none_twice, self._says_nothing
+        longest, one_of = self._max_record_bytes, self._topic.one_of
+        found: list[Event | Decoded] = []
+        for value in values:
+            if value and value[0] == _OBJECT and len(value) <= longest and not self._is_model:
+                try:
+                    event = validate(value)
+                except ValidationError:
+                    pass
+                else:
+                    if none_twice(value, event) and not (one_of and says_nothing(event)):
+                        found.append(event)
+                        continue
+            found.append(self.decode(value))
+        return found
 
     def _decode_object(self, value: bytes) -> Decoded:
         judged = self._judge(value)
@@ -159,6 +189,10 @@ class Codec:
             else:
                 decoded.events.append((index, judged))
         return decoded
+
+
+def _unchecked(_: bytes, __: Event) -> bool:
+    return True
 
 
 def _refused(reason: DeadLetterReason, detail: str, value: bytes) -> Decoded:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NotRequired
 
-from pydantic import Field
+from pydantic import Field, StrictStr
 from typing_extensions import TypedDict
 
 from trueup_schemas.deployment import Role
@@ -75,7 +75,8 @@ class ChangeDetected(TypedDict):
     model_id: Name
     model_version: Name
     detector: Name
-    stream: Literal["error", "score"]
+    #: `error`, `score`, or `feature:` and the name of a feature that is watched.
+    stream: Annotated[StrictStr, Field(min_length=1, max_length=300)]
     #: Whether on-call is to be called, or this only informs.
     pages: bool
     direction: Literal["rose", "fell"]

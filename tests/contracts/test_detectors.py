@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from builders import T0, MonitorHarness, feedback, monitor_config, prediction
-from trueup.monitor.detectors import ON_LOSSES, ON_MISTAKES, ON_SCORES
-from trueup.snapshots import pack_river, unpack_river
+from trueup.monitor.detectors import ON_FEATURES, ON_LOSSES, ON_MISTAKES, ON_SCORES
+from trueup.monitor.stream_watch import pack_detector, unpack_detector
+from trueup.snapshots import pack
 
 Make = Callable[[], Any]
-TABLES = {"losses": ON_LOSSES, "mistakes": ON_MISTAKES, "scores": ON_SCORES}
+TABLES = {"losses": ON_LOSSES, "mistakes": ON_MISTAKES, "scores": ON_SCORES, "features": ON_FEATURES}
 EVERY = [pytest.param(make, id=f"{table}: {name}") for table, rows in TABLES.items() for name, make in rows.items()]
 
 
@@ -57,19 +58,23 @@ def test_a_detector_begins_again_after_an_alarm(make: Make) -> None:
 def test_a_detector_can_be_saved_in_a_few_kilobytes_and_comes_back_the_same(make: Make) -> None:
     detector = make()
     alarms(detector, mistakes(0.2, 20_000))
-    raw = pack_river(detector)
+    packed = pack_detector(detector)
 
-    assert len(raw) < 8_192
-    assert pack_river(unpack_river(raw, type(detector))) == raw
+    assert len(pack(1, packed)) < 8_192
+    assert pack_detector(unpack_detector(packed, type(detector))) == packed
 
 
 def test_every_table_is_fed() -> None:
-    harness = MonitorHarness(monitor_config(model={"task": "binary"}))
+    harness = MonitorHarness(monitor_config(model={"task": "binary", "watch_features": ("a",)}))
     rates = (0.1, 0.9, 0.1)
     made = [x for k, rate in enumerate(rates) for x in mistakes(rate, 1_000, seed=k)]
-    harness.take("predictions", *[prediction(f"p{i}", 1, probability=x, at=T0 + i) for i, x in enumerate(made)])
+    harness.take(
+        "predictions",
+        *[prediction(f"p{i}", 1, probability=x, features={"a": x}, at=T0 + i) for i, x in enumerate(made)],
+    )
     harness.take("feedback", *[feedback(f"p{i}", 1 - int(x), at=T0 + i) for i, x in enumerate(made)])
     fired = {(signal["stream"], signal["detector"]) for signal in harness.signals("change_detected")}
 
     assert fired >= {("error", name) for name in (*ON_LOSSES, *ON_MISTAKES)}
     assert fired >= {("score", name) for name in ON_SCORES}
+    assert fired >= {("feature:a", name) for name in ON_FEATURES}

@@ -32,8 +32,8 @@ def test_time_earns_budget(seconds: float, days: float) -> None:
 
 @given(st.lists(st.floats(0, 50 * DAY), min_size=1, max_size=50))
 def test_no_order_of_label_times_earns_more_than_their_span(times: list[float]) -> None:
-    model = Model("m", monitor_config(), 2.0)
-    earned = [model._earn(T0 + at) for at in times]
+    model = Model("m", 0, monitor_config(), 2.0)
+    earned = [model.earn(T0 + at) for at in times]
 
     assert earned[0] == 0.0
     assert min(earned) >= 0.0

@@ -37,11 +37,10 @@ def test_cohorts_equal_a_naive_count_by_day_through_a_restart(made: list[tuple[i
 
 def test_a_save_writes_only_the_months_that_changed() -> None:
     cohorts = Cohorts(400)
-    for day in (0, 30, 31, 59, 60):
-        cohorts.predicted(T0 + day * DAY)
+    cohorts.predicted([T0 + day * DAY for day in (0, 30, 31, 59, 60)])
     assert list(cohorts.changes()) == ["2024-01", "2024-02", "2024-03"]
 
-    cohorts.settled(T0 + 40 * DAY, Outcome(True, 0.0, 0.0))
+    cohorts.settled([T0 + 40 * DAY], [Outcome(True, 0.0, 0.0)])
 
     changes = cohorts.changes()
     assert list(changes) == ["2024-02"]

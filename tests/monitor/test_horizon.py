@@ -10,8 +10,10 @@ from builders import DAY, T0, MonitorHarness, Take, Tick, feedback, monitor_conf
 TEN_DAYS = monitor_config(label_horizon_days=10.0)
 
 
-def waiting(harness: MonitorHarness) -> list[str]:
-    return sorted(name.rpartition(":")[2] for name in harness.sections if name.startswith("join"))
+def waiting(harness: MonitorHarness) -> list[bytes]:
+    """The keys of what is saved and was not let go."""
+    horizon_day = harness.step.outdated[-1]
+    return sorted(key for key, kept in harness.entries.items() if kept.day >= horizon_day)
 
 
 def test_a_prediction_without_truth_expires_after_the_horizon_and_not_before() -> None:

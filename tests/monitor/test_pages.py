@@ -118,6 +118,20 @@ def test_a_change_of_the_scores_informs_before_any_truth_is_known() -> None:
     }
 
 
+def test_a_version_starts_from_what_the_others_learned_up_to_its_first_event() -> None:
+    # The truths came first: v1 learns, and meets bursts, in the very chunk in which v2 appears.
+    learns = {"task": "binary", "reference_labels": 200, "reference_days": 0.0, "objective": None}
+    harness = MonitorHarness(monitor_config(model=learns))
+    wrong = [i // 20 % 5 == 0 for i in range(400)]
+    harness.take("feedback", *[feedback(f"p{i}", 0 if wrong[i] else 1, at=T0 + i) for i in range(400)])
+    first = [prediction(f"p{i}", 1, at=T0 + i) for i in range(400)]
+    harness.take("predictions", *first, prediction("q", 1, version="v2", at=T0 + 500))
+
+    inflation = harness.version("v1")["detector"]["variance_inflation"]
+    assert inflation > 1.5
+    assert harness.version("v2")["detector"]["variance_inflation"] == inflation
+
+
 def test_another_objective_holds_from_the_next_start_on() -> None:
     harness = MonitorHarness(PROMISED)
     serve(harness, 0.05, 200)

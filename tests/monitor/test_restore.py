@@ -2,77 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from typing import Literal
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from builders import (
-    DAY,
-    HOUR,
-    T0,
-    Input,
-    MonitorHarness,
-    Take,
-    Tick,
-    deployment,
-    feedback,
-    monitor_config,
-    prediction,
-)
+from builders import DAY, T0, Input, MonitorHarness, monitor_config, prediction
+from monitor.lives import CONFIG, life
 from trueup.errors import UnknownSnapshot
-from trueup.monitor.config import ModelConfig, MonitorConfig
 from trueup.snapshots import pack
-
-#: Small windows and horizons, an objective that is soon broken, one model that learns, one regression.
-CONFIG = MonitorConfig(
-    false_pages_per_month=100.0,
-    last_outcomes=10,
-    label_horizon_days=3.0,
-    blind_after_hours=6.0,
-    segment_values=2,
-    comparison_alpha=0.2,
-    defaults=ModelConfig(segments=("country",), objective=0.2, training_days=1.0),
-    models={
-        "learns": ModelConfig(task="binary", reference_labels=200, reference_days=0.0),
-        "minutes": ModelConfig(task="regression", tolerance=0.1),
-    },
-)
-MODELS = ("first", "minutes", "learns", "a/1:b")
-
-
-def life(seed: int, n: int) -> list[Input]:
-    """Some days of several models: split traffic, a shadow, a change in the middle, repeats, corrections, silences."""
-    rng = random.Random(seed)
-    inputs: list[Input] = []
-    now = T0
-    for i in range(n):
-        now += rng.choice((30.0, 600.0, HOUR, 7 * HOUR if rng.random() < 0.1 else 60.0))
-        wrong = 0.1 if i < n / 2 else 0.8
-        made, told = [], []
-        model = rng.choice(MODELS[: rng.randint(1, 4)])
-        for k in range(rng.randint(1, 12)):
-            key = f"p{i - rng.randint(0, 2)}-{k}"
-            at = now - rng.choice((0.0, 0.0, 400.0, 30 * HOUR))
-            version = rng.choice(("v1", "v1", "v2", "v3"))
-            answer = 100.0 + rng.random() if model == "minutes" else 1
-            more = {"probability": rng.random() ** (1 if i < n / 2 else 3), "segment": {"country": rng.choice("abcd")}}
-            made.append(prediction(key, answer, model=model, version=version, at=at, latency_ms=5.5, **more))
-            truth = rng.random() >= (0.9 if version == "v2" else wrong)
-            actual = (100.0 if truth else 150.0) if model == "minutes" else int(truth)
-            if rng.random() < 0.9:
-                told.append(feedback(key, actual, model=model, at=at + rng.choice((0.0, 900.0, 2 * HOUR))))
-        takes: list[Input] = [Take("predictions", tuple(made), now), Take("feedback", tuple(told), now)]
-        rng.shuffle(takes)
-        inputs += takes
-        if rng.random() < 0.05:
-            role = rng.choice(("champion", "challenger", "shadow", "retired"))
-            inputs.append(Take("deployments", (deployment(rng.choice(("v1", "v2", "v3")), role, model=model, at=now),)))
-        if rng.random() < 0.5:
-            inputs.append(Tick(now))
-    return inputs
 
 
 def folded(inputs: list[Input], cuts: list[int], clock: Literal["wall", "stream"]) -> MonitorHarness:
@@ -136,11 +75,11 @@ def test_a_save_in_which_nothing_happened_changes_nothing_that_is_kept() -> None
     assert effects.outputs == []
 
 
-@pytest.mark.parametrize("kind", ["partition", "model", "version", "cohorts", "join"])
+@pytest.mark.parametrize("kind", ["partition", "models", "model", "version", "cohorts"])
 def test_a_section_of_an_unknown_version_is_refused_in_a_sentence(kind: str) -> None:
     harness = MonitorHarness(monitor_config())
     harness.take("predictions", prediction("p1", at=T0 + DAY))
-    name = next(name for name in harness.sections if name.startswith(kind))
+    name = next(name for name in harness.sections if name.partition("/")[0] == kind)
     harness.sections[name] = pack(99, {})
 
     with pytest.raises(UnknownSnapshot, match="99, this code reads"):

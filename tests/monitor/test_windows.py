@@ -58,6 +58,13 @@ def test_a_window_restored_in_another_size_holds_the_latest_that_fit(
     assert (window.correct, window.n) == (sum(last), len(last))
 
 
+def restored(window: LabelTime) -> LabelTime:
+    again = LabelTime()
+    again.restore(window.snapshot())
+    again.restore_closed(window.closed_snapshot())
+    return again
+
+
 @given(streams, st.sampled_from((int(HOUR), int(DAY), BUCKET_SECONDS, 2 * BUCKET_SECONDS)), st.integers(0, 60))
 def test_a_stretch_of_label_time_equals_its_naive_recomputation(
     stream: list[tuple[Outcome, int]], seconds: int, cut: int
@@ -65,14 +72,16 @@ def test_a_stretch_of_label_time_equals_its_naive_recomputation(
     window = LabelTime()
     for i, (outcome, offset) in enumerate(stream):
         if i == cut:
-            window = LabelTime.restore(window.snapshot())
+            window = restored(window)
         window.add(outcome, T0 + offset + 0.5)
+        assert window.day() == window.last(int(DAY))
     if not stream:
         return
 
     # The last bucket is that of the latest truth; the stretch is whole buckets before its end.
     end = (max(offset for _, offset in stream) // BUCKET_SECONDS + 1) * BUCKET_SECONDS
     assert window.last(seconds) == tally([outcome for outcome, offset in stream if end - seconds <= offset < end])
+    assert window.day() == window.last(int(DAY))
 
 
 @given(streams)
@@ -95,6 +104,19 @@ def test_tallies_merge_to_the_tally_of_all(parts: list[list[Outcome]]) -> None:
     assert reduce(merged, parts, Tally()) == tally([outcome for part in parts for outcome in part])
 
 
+@given(
+    st.lists(st.sampled_from((RIGHT, WRONG, Outcome(False, 0.1, 0.3), Outcome(None, 1e16, 0.7))), max_size=20),
+    st.data(),
+)
+def test_many_outcomes_at_once_count_bit_for_bit_as_one_by_one(of: list[Outcome], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(of)))
+    total = Tally()
+    total.add_all(of[:cut])
+    total.add_all(of[cut:])
+
+    assert total == tally(of)
+
+
 @given(st.lists(outcomes, max_size=20))
 def test_what_is_taken_out_again_leaves_nothing(of: list[Outcome]) -> None:
     total = tally(of)
@@ -110,7 +132,7 @@ def test_label_time_keeps_no_more_than_a_day_of_buckets(newest_first: bool) -> N
     for bucket in sorted(range(1_000), reverse=newest_first):
         window.add(RIGHT, T0 + bucket * BUCKET_SECONDS)
 
-    assert len(window.snapshot()[1]) == DAY / BUCKET_SECONDS
+    assert len(window.closed_snapshot()) == DAY / BUCKET_SECONDS - 1
 
 
 @pytest.mark.parametrize(

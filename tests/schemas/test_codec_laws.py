@@ -74,6 +74,34 @@ def test_no_change_of_one_byte_makes_a_codec_raise(event: dict[str, Any], data: 
     check(CODEC.decode(bytes(value)), bytes(value))
 
 
+records = st.one_of(
+    predictions.map(lambda event: encode(PREDICTIONS, event)),
+    st.binary(max_size=40),
+    st.none(),
+    json_values.map(lambda value: json.dumps(value).encode()),
+    st.lists(predictions, max_size=3).map(lambda events: encode_batch(PREDICTIONS, events)),
+    st.sampled_from(
+        [
+            b'{"prediction_id":"p","model_id":"m","model_version":"v","prediction":1,"prediction":2}',
+            b'{"prediction_id":"p","model_id":"m","model_version":"v","x":{"a":1},"prediction":1}',
+            b' {"prediction_id":"p","model_id":"m","model_version":"v","prediction":1}',
+            b'{"prediction_id":"p","model_id":"m","model_version":"v"}',
+            b'{"prediction_id":"p","model_id":"m","model_version":"v","error":"' + b"x" * 400 + b'"}',
+        ]
+    ),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(records, max_size=6))
+def test_many_records_at_once_read_as_one_by_one(values: list[bytes | None]) -> None:
+    for codec in (*CODECS, Codec(PREDICTIONS, max_record_bytes=300)):
+        many = codec.decode_many(values)
+        assert [found if isinstance(found, Decoded) else Decoded([(0, found)], []) for found in many] == [
+            codec.decode(value) for value in values
+        ]
+
+
 #: An element that leaves the brackets and quotes of the batch in order, whatever else is wrong with it.
 wrong = st.one_of(
     json_values.map(lambda value: json.dumps(value).encode()),

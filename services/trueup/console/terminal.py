@@ -102,6 +102,8 @@ def _cells(*texts: str) -> list[RenderableType]:
 
 
 def _detector(detector: Mapping[str, Any], *, narrow: bool) -> str:
+    if detector["state"] == "off":
+        return "off"
     if narrow:
         return f"{detector['evidence']:.0%} page" if detector["state"] == "watching" else "learning"
     if detector["state"] == "watching":

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Missing = Literal["predictions", "feedback"]
-HOUR = 3_600.0
+HOUR, DAY = 3_600.0, 86_400.0
+KINDS: tuple[Missing, ...] = ("predictions", "feedback")
 
 
 @dataclass(slots=True)
@@ -23,15 +24,24 @@ class Sight:
     fresh: list[str] = field(default_factory=list)
     #: When the first of all came: truths are missed from then on, also where none ever came.
     began: float | None = None
+    #: When anything came last, deployments too.
+    active_at: float | None = None
 
     def seen(self, what: Missing, at: float | None) -> bool:
         """One came, of event time `at` (None: by the wall clock, now); True when that ends a blindness."""
+        self._note(what, at)
+        return self.blind.pop(what, None) is not None
+
+    def stirred(self, at: float | None) -> None:
+        """Something came of which nothing is missed when it stays away."""
+        self._note("", at)
+
+    def _note(self, what: str, at: float | None) -> None:
         if at is None:
             if what not in self.fresh:
                 self.fresh.append(what)
         else:
             self._came(what, at)
-        return self.blind.pop(what, None) is not None
 
     def date_fresh(self, now: float) -> bool:
         """What came since the last tick came `now`; whether anything did."""
@@ -41,6 +51,10 @@ class Sight:
         return bool(came)
 
     def _came(self, what: str, at: float) -> None:
+        if self.active_at is None or at > self.active_at:
+            self.active_at = at
+        if not what:
+            return
         self.last[what] = max(at, self.last.get(what, 0.0))
         if self.began is None:
             self.began = at
@@ -48,14 +62,38 @@ class Sight:
     def tick(self, now: float, after_hours: float) -> list[tuple[Missing, float]]:
         """What has been missing for `after_hours` as of `now`, and since when; each is told once."""
         missing: list[tuple[Missing, float]] = []
-        kinds: tuple[Missing, ...] = ("predictions", "feedback")
-        for what in kinds:
-            last = self.last.get(what, self.began)
-            if last is not None and what not in self.blind and now - last > after_hours * HOUR:
+        for what in KINDS:
+            last = self._missed_since(what)
+            if last is not None and now - last > after_hours * HOUR:
                 self.blind[what] = last
                 missing.append((what, last))
         return missing
 
+    def _missed_since(self, what: Missing) -> float | None:
+        return None if what in self.blind else self.last.get(what, self.began)
+
+    def may_rest(self, now: float, after_days: float) -> bool:
+        """Whether nothing came for so long, and all that is to be told of that was told."""
+        if self.fresh or self.active_at is None or now - self.active_at <= after_days * DAY:
+            return False
+        return self.began is None or all(what in self.blind for what in KINDS)
+
+    def next_look(self, after_hours: float, rest_after_days: float) -> float | None:
+        """The earliest time at which `tick` or `may_rest` may have something to say; None until anything comes."""
+        missed = [since for what in KINDS if (since := self._missed_since(what)) is not None]
+        if missed:
+            return min(missed) + after_hours * HOUR
+        return None if self.active_at is None else self.active_at + rest_after_days * DAY
+
     def snapshot(self) -> list[Any]:
-        """Plain values; `Sight(*snapshot)` is the same again."""
-        return [self.last, self.blind, self.fresh, self.began]
+        """Plain values, for `restore`."""
+        last, blind = dict(sorted(self.last.items())), dict(sorted(self.blind.items()))
+        return [last, blind, sorted(self.fresh), self.began, self.active_at]
+
+    @classmethod
+    def restore(cls, data: list[Any]) -> Sight:
+        """The same again."""
+        sight = cls(*data)
+        if sight.active_at is None and sight.began is not None:
+            sight.active_at = max([sight.began, *sight.last.values()])
+        return sight

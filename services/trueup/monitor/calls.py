@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +17,17 @@ class Calls:
     latency_ms: float = 0.0
     slowest_ms: float = 0.0
 
-    def add(self, *, failed: bool, latency_ms: float | None) -> None:
-        """Count one call."""
-        self.n += 1
-        self.failed += failed
-        if latency_ms is not None:
-            self.timed += 1
-            self.latency_ms += latency_ms
-            self.slowest_ms = max(self.slowest_ms, latency_ms)
+    def add_all(self, predictions: Sequence[Mapping[str, Any]]) -> None:
+        """Count the calls of these, one after the other."""
+        self.n += len(predictions)
+        for event in predictions:
+            if event.get("error"):
+                self.failed += 1
+            latency_ms = event.get("latency_ms")
+            if latency_ms is not None:
+                self.timed += 1
+                self.latency_ms += latency_ms
+                self.slowest_ms = max(self.slowest_ms, latency_ms)
 
     @property
     def error_rate(self) -> float | None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from trueup_schemas.values import Name
 
 Task = Literal["binary", "multiclass", "regression", "judged"]
+#: The names in the tables of `monitor/detectors`, which take River and a second to import.
+LossDetector = Literal["adwin", "page_hinkley"]
+MistakeDetector = Literal["ddm", "hddm_a"]
+ScoreDetector = Literal["adwin"]
+FeatureDetector = Literal["adwin"]
 
 
 class ModelConfig(BaseModel):
@@ -31,6 +36,15 @@ class ModelConfig(BaseModel):
     worth_paging: Annotated[float, Field(ge=0, lt=1)] = 0.01
     #: How far back the data for a retraining reaches, in days of label time.
     training_days: Annotated[float, Field(gt=0, le=3_650)] = 28.0
+    #: Which detectors inform: on losses, on losses of 0 and 1, on scores, and on each of the watched features.
+    loss_detectors: tuple[LossDetector, ...] = get_args(LossDetector)
+    mistake_detectors: tuple[MistakeDetector, ...] = get_args(MistakeDetector)
+    score_detectors: tuple[ScoreDetector, ...] = get_args(ScoreDetector)
+    feature_detectors: tuple[FeatureDetector, ...] = get_args(FeatureDetector)
+    #: Features whose numbers are watched; other values of theirs are passed over.
+    watch_features: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    #: Whether a rise of the errors calls anyone at all. False: the e-detector is off.
+    pages: bool = True
 
 
 class MonitorConfig(BaseModel):
@@ -50,6 +64,17 @@ class MonitorConfig(BaseModel):
     comparison_alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     #: Values of one segment name that are kept apart; the rest is `__other__`.
     segment_values: Annotated[int, Field(ge=1, le=10_000)] = 100
+    #: Models in one partition, and versions of one model, that are looked at apart; the rest is `__other__`.
+    most_models_per_partition: Annotated[int, Field(ge=1)] = 100_000
+    most_versions_per_model: Annotated[int, Field(ge=1)] = 200
+    #: Prediction ids that are kept, of one model and of all (shared out evenly among the partitions). Of a model with
+    #: more, its oldest whole day is let go before the horizon; where there is but one day, the newest ids are.
+    most_ids_per_model: Annotated[int, Field(ge=1)] = 10_000_000
+    most_ids: Annotated[int, Field(ge=1)] = 100_000_000
+    #: Prediction ids that are also held in memory, over all partitions.
+    most_ids_in_memory: Annotated[int, Field(ge=0)] = 400_000
+    #: A model that was silent for so long leaves memory until it is heard of again.
+    rest_after_days: Annotated[float, Field(gt=0)] = 7.0
     defaults: ModelConfig = ModelConfig()
     models: dict[Name, ModelConfig] = {}
 

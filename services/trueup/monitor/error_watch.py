@@ -1,62 +1,28 @@
-"""The detectors on one version's errors and scores: River's inform, the e-detector pages."""
+"""The detectors on one version's errors, scores and features: River's inform, the e-detector pages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from trueup.monitor.config import ModelConfig
-from trueup.monitor.detectors import ON_LOSSES, ON_MISTAKES, ON_SCORES
+from trueup.monitor.detectors import ON_FEATURES, ON_LOSSES, ON_MISTAKES, ON_SCORES
 from trueup.monitor.detectors.e_detector import Alarm, EDetector, EDetectorConfig
-from trueup.snapshots import pack_river, unpack_river
+from trueup.monitor.stream_watch import Detectors, Fired, StreamWatch, directed
+from trueup.monitor.trend import Direction, Trend
 
-Direction = Literal["rose", "fell"]
-Stream = Literal["error", "score"]
+ERROR, SCORE = "error", "score"
 PAGER = "e_detector"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A detector fired. `alarm` is there where it was the one that pages."""
+class Change(NamedTuple):
+    """A detector fired on the value at this place of a run. `alarm` is there where it was the one that pages."""
 
+    at: int
     detector: str
-    stream: Stream
+    stream: str
     direction: Direction
     alarm: Alarm | None = None
-
-
-class _Trend:
-    """Whether a stream lately lies above or below where it mostly was: two exponential means, one fast, one slow.
-
-    A change that was noticed is where the slow one starts anew: a fall back from it is a fall, however quickly it is
-    noticed.
-    """
-
-    __slots__ = ("_fast", "_n", "_slow")
-
-    def __init__(self, n: int = 0, fast: float = 0.0, slow: float = 0.0) -> None:
-        self._n, self._fast, self._slow = n, fast, slow
-
-    def update(self, x: float) -> None:
-        self._n += 1
-        self._fast += (x - self._fast) / min(self._n, 100)
-        self._slow += (x - self._slow) / min(self._n, 5_000)
-
-    def start_anew(self) -> None:
-        """A change was noticed: where the stream is now is where it is from now on."""
-        self._n, self._slow = min(self._n, 100), self._fast
-
-    @property
-    def direction(self) -> Direction:
-        return "rose" if self._fast >= self._slow else "fell"
-
-    def snapshot(self) -> list[float]:
-        return [self._n, self._fast, self._slow]
-
-    @classmethod
-    def restore(cls, data: list[float]) -> _Trend:
-        return cls(int(data[0]), data[1], data[2])
 
 
 class ErrorWatch:
@@ -72,55 +38,61 @@ class ErrorWatch:
             ),
             inflation=inflation,
         )
-        self._losses = {name: make() for name, make in ON_LOSSES.items()}
-        self._mistakes = {name: make() for name, make in ON_MISTAKES.items()}
-        self._scores = {name: make() for name, make in ON_SCORES.items()}
-        self._loss_trend = _Trend()
-        self._score_trend = _Trend()
+        self.pages = config.pages
+        self._losses = Detectors(ON_LOSSES, config.loss_detectors)
+        self._mistakes = Detectors(ON_MISTAKES, config.mistake_detectors)
+        self._trend = Trend()
+        self._scores = StreamWatch(ON_SCORES, config.score_detectors)
+        self.features = {name: StreamWatch(ON_FEATURES, config.feature_detectors) for name in config.watch_features}
 
-    def on_loss(self, loss: float, *, at: float, budget: float) -> list[Change]:
-        """Take the loss of one outcome and the budget it earned; what fired on it."""
-        changes: list[Change] = []
-        pager = self.pager
-        pager.update(loss, at=at, budget=budget)
-        if pager.drift_detected:
-            changes.append(Change(PAGER, "error", "rose", pager.alarm))
-        self._loss_trend.update(loss)
-        for name, detector in self._losses.items():
-            detector.update(loss)
-            if detector.drift_detected:
-                changes.append(Change(name, "error", self._loss_trend.direction))
-        if loss in (0.0, 1.0):
-            mistake = loss == 1.0
-            for name, detector in self._mistakes.items():
-                detector.update(mistake)
-                if detector.drift_detected:
-                    changes.append(Change(name, "error", self._loss_trend.direction))
-        if changes:
-            self._loss_trend.start_anew()
-        return changes
+    def on_losses(self, losses: Sequence[float], at: Sequence[float], budgets: Sequence[float]) -> list[Change]:
+        """Take the losses of outcomes, their label times and the budgets they earned; what fired, in their order."""
+        alarms = self._page(losses, at, budgets) if self.pages else {}
+        fired = [(place, PAGER) for place in alarms]
+        fired += self._losses.feed(losses)
+        fired += self._on_mistakes(losses)
+        return [
+            Change(place, PAGER, ERROR, "rose", alarms[place])
+            if detector == PAGER
+            else Change(place, detector, ERROR, direction)
+            for place, detector, direction in directed(self._trend, losses, fired)
+        ]
 
-    def on_score(self, score: float) -> list[Change]:
-        """Take the score of one prediction; what fired on it."""
-        changes: list[Change] = []
-        self._score_trend.update(score)
-        for name, detector in self._scores.items():
-            detector.update(score)
-            if detector.drift_detected:
-                changes.append(Change(name, "score", self._score_trend.direction))
-        if changes:
-            self._score_trend.start_anew()
-        return changes
+    def _page(self, losses: Sequence[float], at: Sequence[float], budgets: Sequence[float]) -> dict[int, Alarm]:
+        alarms = {}
+        pager, update = self.pager, self.pager.update
+        for place, (loss, moment, budget) in enumerate(zip(losses, at, budgets, strict=True)):
+            update(loss, at=moment, budget=budget)
+            if pager.alarm is not None:
+                alarms[place] = pager.alarm
+        return alarms
+
+    def _on_mistakes(self, losses: Sequence[float]) -> list[tuple[int, str]]:
+        """Of the losses, those that are right or wrong."""
+        places = [place for place, loss in enumerate(losses) if loss == 0.0 or loss == 1.0]
+        if not places:
+            return []
+        return [(places[at], name) for at, name in self._mistakes.feed([losses[place] == 1.0 for place in places])]
+
+    def on_scores(self, scores: Sequence[float]) -> list[Change]:
+        """Take the scores of predictions; what fired, in their order."""
+        return _changes(SCORE, self._scores.feed(scores))
+
+    def on_feature(self, name: str, values: Sequence[float]) -> list[Change]:
+        """Take the values of one watched feature; what fired, in their order."""
+        return _changes(f"feature:{name}", self.features[name].feed(values))
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values and bytes, for `restore`."""
+        scores, score_trend = self._scores.snapshot()
         return {
             "pager": self.pager.snapshot(),
-            "losses": _packed(self._losses),
-            "mistakes": _packed(self._mistakes),
-            "scores": _packed(self._scores),
-            "loss_trend": self._loss_trend.snapshot(),
-            "score_trend": self._score_trend.snapshot(),
+            "losses": self._losses.snapshot(),
+            "mistakes": self._mistakes.snapshot(),
+            "scores": scores,
+            "loss_trend": self._trend.snapshot(),
+            "score_trend": score_trend,
+            "features": {name: watch.snapshot() for name, watch in self.features.items()},
         }
 
     @classmethod
@@ -133,19 +105,16 @@ class ErrorWatch:
         watch = cls(config, inflation=pager.inflation)
         if pager.config == watch.pager.config:
             watch.pager = pager
-        _unpack(watch._losses, data["losses"])
-        _unpack(watch._mistakes, data["mistakes"])
-        _unpack(watch._scores, data["scores"])
-        watch._loss_trend = _Trend.restore(data["loss_trend"])
-        watch._score_trend = _Trend.restore(data["score_trend"])
+        watch._losses.restore(data["losses"])
+        watch._mistakes.restore(data["mistakes"])
+        watch._scores.restore(data["scores"], data["score_trend"])
+        n, fast, slow = data["loss_trend"]
+        watch._trend = Trend(int(n), fast, slow)
+        for name, (packed, trend) in data.get("features", {}).items():
+            if name in watch.features:
+                watch.features[name].restore(packed, trend)
         return watch
 
 
-def _packed(detectors: Mapping[str, Any]) -> dict[str, bytes]:
-    return {name: pack_river(detector) for name, detector in detectors.items()}
-
-
-def _unpack(detectors: dict[str, Any], packed: Mapping[str, bytes]) -> None:
-    for name in detectors:
-        if name in packed:
-            detectors[name] = unpack_river(packed[name], type(detectors[name]))
+def _changes(stream: str, fired: Sequence[Fired]) -> list[Change]:
+    return [Change(at, detector, stream, direction) for at, detector, direction in fired]

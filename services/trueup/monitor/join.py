@@ -1,158 +1,227 @@
 """Predictions wait here for their truth, and truths for their prediction; repeats and corrections are told apart.
 
-One entry for each (model_id, prediction_id), in whatever order its events come:
+One entry for each (model_id, prediction_id), in whatever order its events come. The entries of a model that are in
+memory are *hot*; all of them are saved, each under its own key, and the step asks for those that are not hot. An entry
+is let go with the day from which it ages, unseen: what is older than `let_go_before` counts as never seen.
 
-    answers   version -> [prediction, score, predicted_at, segment, counted]      the first one counts, others repeat it
-    truth     [actual, score, observed_at, offset, events, corrections, repeats]  the last one counts
-
-An entry is held as the very bytes that are saved. It is let go `horizon` after its day, and counted.
+Entries, answers and truths are plain tuples of plain values, replaced where they change: there is one of each for every
+event, Python's collector of garbage passes over such, and they are saved just so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final
 
 import msgpack
 
 from trueup.errors import UnknownSnapshot
-from trueup.monitor import sections
+from trueup.monitor.outcome import RIGHT, WRONG, Outcome
 from trueup.monitor.windows import DAY
+from trueup.step import Kept
 
-Label = bool | int | float | str
 #: Version of the form in which an entry is saved.
-FORM = 1
+FORM = 2
+#: Where a day is saved, it has 16 bits: until the year 2149.
+LAST_DAY = 65_535
+
+#: (version, prediction, probability, predicted_at, segment, counted, under): what one version answered. `probability`
+#: is that of the positive class; `counted` how it was judged, so that a correction takes back just that; `under` the
+#: version under which it is counted, where that is not its own (None: its own).
+Answer = tuple[str, Any, float | None, float, dict[str, str] | None, Any, str | None]
+VERSION: Final = 0
+PREDICTION: Final = 1
+PROBABILITY: Final = 2
+PREDICTED_AT: Final = 3
+SEGMENT: Final = 4
+COUNTED: Final = 5
+UNDER: Final = 6
+#: (actual, score, observed_at, offset, events, corrections, repeats): what turned out to be true, where the first
+#: feedback lies, how often it was said.
+Truth = tuple[Any, float | None, float, int, int, int, int]
+ACTUAL: Final = 0
+SCORE: Final = 1
+OBSERVED_AT: Final = 2
+OFFSET: Final = 3
+EVENTS: Final = 4
+CORRECTIONS: Final = 5
+REPEATS: Final = 6
+#: (day, came_at, first_offset, truth, answers): all that is known of one id. `day` (since 1970, UTC) is the one from
+#: which it ages: of the latest prediction, else of the truth. Where the wall clock counts, `came_at` is when it came,
+#: in seconds: old data that is read in waits as long as new. `first_offset` is that of the first prediction (-1: none).
+Entry = tuple[int, int, int, Truth | None, tuple[Answer, ...]]
+ENTRY_DAY: Final = 0
+ENTRY_ANSWERS: Final = 4
+
+_pack = msgpack.Packer().pack
 
 
-class Answer(NamedTuple):
-    """What one version answered. `probability` is that of the positive class, where the app gave one."""
-
-    prediction: Label | None
-    probability: float | None
-    predicted_at: float
-    segment: dict[str, str] | None
-    #: The outcome that was counted for it (correct, error, loss), so that a correction takes back just that.
-    counted: tuple[bool | None, float, float] | None = None
+def aged_from(answers: Sequence[Answer], truth: Truth | None, came_at: int) -> int:
+    """The day from which an entry ages."""
+    at = max([answer[PREDICTED_AT] for answer in answers]) if answers else 0.0 if truth is None else truth[OBSERVED_AT]
+    return day_of(max(at, came_at))
 
 
-class Truth(NamedTuple):
-    """What turned out to be true, and how often it was said."""
-
-    actual: Label | None
-    score: float | None
-    observed_at: float
-    #: Where the first feedback lies.
-    offset: int
-    events: int = 1
-    corrections: int = 0
-    repeats: int = 0
-
-    def same_as(self, other: Truth) -> bool:
-        """Whether both say the same; 1 and True are different words for a label, and the same truth."""
-        return self.actual == other.actual and self.score == other.score
+def counted(outcome: Outcome | None) -> Any:
+    """An outcome as an answer holds it: true, false, three numbers, or None where it could not be judged."""
+    if outcome is RIGHT:
+        return True
+    if outcome is WRONG:
+        return False
+    return None if outcome is None else tuple(outcome)
 
 
-class Entry:
-    """All that is known of one prediction id."""
-
-    __slots__ = ("answers", "came_at", "first_offset", "truth")
-
-    def __init__(
-        self, answers: dict[str, Answer], truth: Truth | None, first_offset: int = -1, came_at: int = 0
-    ) -> None:
-        self.answers = answers
-        self.truth = truth
-        #: Offset of the first prediction (-1: none yet).
-        self.first_offset = first_offset
-        #: Where the wall clock counts: when it came, in seconds. Old data that is read in waits as long as new.
-        self.came_at = came_at
-
-    @property
-    def day(self) -> int:
-        """The day (since 1970, UTC) from which the entry ages: of the latest prediction, else of the truth."""
-        if self.answers:
-            at = max(answer.predicted_at for answer in self.answers.values())
-        else:
-            assert self.truth is not None
-            at = self.truth.observed_at
-        return int(max(at, self.came_at) // DAY)
+def outcome_of(answer: Answer) -> Outcome | None:
+    """The outcome that was counted for an answer."""
+    held = answer[COUNTED]
+    if held is None:
+        return None
+    if held is True or held is False:
+        return RIGHT if held else WRONG
+    return Outcome(*held)
 
 
 class Waiting:
-    """All entries of a partition. Reading one decodes it; `put` encodes it again."""
+    """The entries of one model: the hot ones, and how many there are of each day.
 
-    def __init__(self) -> None:
-        self._entries: dict[str, bytes] = {}
-        self._days: dict[int, set[str]] = {}
-        self._changed: set[str] = set()
+    Args:
+        prefix: what makes an id of this model one among those of all models: see `prefix_of`.
+    """
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    __slots__ = (
+        "_keys",
+        "_prefix",
+        "by_day",
+        "changed",
+        "complete",
+        "counted",
+        "days_changed",
+        "hot",
+        "let_go_before",
+        "total",
+    )
 
-    def get(self, model_id: str, prediction_id: str) -> Entry | None:
-        """The entry of this id, or None."""
-        raw = self._entries.get(sections.name(sections.WAITING, model_id, prediction_id))
-        return None if raw is None else _decode(raw)
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._keys: dict[str, bytes] = {}
+        self.hot: dict[str, Entry] = {}
+        #: Those to be saved.
+        self.changed: dict[str, Entry] = {}
+        #: Whether every entry is hot: what is not hot was never seen.
+        self.complete = True
+        #: How many of the hot ones the hot set has counted.
+        self.counted = 0
+        #: Day -> entries that age from it, of the days that were not let go.
+        self.by_day: dict[int, int] = {}
+        self.total = 0
+        #: Whether there are other days than when this was last set to False.
+        self.days_changed = False
+        self.let_go_before = 0
 
-    def put(self, model_id: str, prediction_id: str, entry: Entry) -> None:
-        """Keep the entry, new or changed."""
-        key = sections.name(sections.WAITING, model_id, prediction_id)
-        self._entries[key] = _encode(entry)
-        self._changed.add(key)
-        day = entry.day
-        keys = self._days.get(day)
-        if keys is None:
-            keys = self._days[day] = set()
-        keys.add(key)
+    def missing(self, prediction_id: str) -> bytes:
+        """The key of an entry that is not hot, to ask for it."""
+        key = self._keys[prediction_id] = self.key(prediction_id)
+        return key
 
-    def let_go(self, before_day: int, *, most: int) -> Iterator[tuple[str, Entry]]:
-        """Forget the entries whose day is before `before_day`, giving each with its model_id, in a fixed order.
+    def key(self, prediction_id: str) -> bytes:
+        """The key of this id's entry: 16 bytes."""
+        return blake2b((self._prefix + prediction_id).encode(), digest_size=16).digest()
 
-        At most `most` of them, the oldest first; the others are for the next call.
-        """
-        for day in sorted(day for day in self._days if day < before_day):
-            keys = sorted(self._days.pop(day))
-            if len(keys) > most:
-                self._days[day] = set(keys[most:])
-            for key in keys[:most]:
-                raw = self._entries.get(key)
-                if raw is None:
-                    continue
-                entry = _decode(raw)
-                if entry.day != day:
-                    continue  # it became younger since it was filed under this day, and is filed there too
-                del self._entries[key]
-                self._changed.add(key)
-                yield sections.parse(key)[1][0], entry
-            most -= len(keys)
-            if most <= 0:
-                return
+    def recall(self, prediction_id: str, found: Mapping[bytes, bytes]) -> Entry | None:
+        """An entry that is not hot, of what was found; None where it was never seen, or was let go."""
+        key = self._keys.pop(prediction_id, None) or self.key(prediction_id)
+        raw = found.get(key)
+        if raw is None:
+            return None
+        entry = decode(raw)
+        if entry[ENTRY_DAY] < self.let_go_before:
+            return None
+        self.hot[prediction_id] = entry
+        return entry
 
-    def changes(self) -> dict[str, bytes | None]:
-        """Section -> bytes (None: gone), for the entries that changed since the last call."""
-        changed, self._changed = self._changed, set()
-        return {key: self._entries.get(key) for key in changed}
+    def forget_keys(self) -> None:
+        """The input is taken."""
+        self._keys.clear()
 
-    def restore(self, key: str, raw: bytes) -> None:
-        """Take back one section."""
-        self._entries[key] = raw
-        self._days.setdefault(_decode(raw).day, set()).add(key)
+    @property
+    def first_day(self) -> int | None:
+        """The earliest day from which an entry ages, None where there is no entry."""
+        return min(self.by_day, default=None)
+
+    def file(self, day: int) -> None:
+        """One entry more ages from this day."""
+        self.total += 1
+        if day in self.by_day:
+            self.by_day[day] += 1
+        else:
+            self.by_day[day] = 1
+            self.days_changed = True
+
+    def put(self, prediction_id: str, entry: Entry) -> None:
+        """Hold an entry, new or changed."""
+        self.hot[prediction_id] = self.changed[prediction_id] = entry
+
+    def move(self, before: int, day: int) -> None:
+        """An entry ages from another day than before; at once let go where that one is."""
+        left = self.by_day[before] - 1
+        if left:
+            self.by_day[before] = left
+        else:
+            del self.by_day[before]
+            self.days_changed = True
+        self.total -= 1
+        if day >= self.let_go_before:
+            self.file(day)
+
+    def let_go(self, before_day: int) -> int:
+        """Forget all entries whose day is before this one; how many there were."""
+        self.let_go_before = max(self.let_go_before, before_day)
+        days = [day for day in self.by_day if day < before_day]
+        gone = sum([self.by_day.pop(day) for day in days])
+        self.total -= gone
+        self.days_changed = self.days_changed or bool(days)
+        return gone
+
+    def changes(self, shelf: int) -> dict[bytes, Kept]:
+        """Key -> what to keep, of the entries that are to be saved."""
+        key, make = self.key, tuple.__new__
+        return {
+            key(prediction_id): make(Kept, (shelf, entry[ENTRY_DAY], encode(entry)))
+            for prediction_id, entry in self.changed.items()
+        }
 
 
-def _encode(entry: Entry) -> bytes:
-    packed: bytes = msgpack.packb([FORM, entry.answers, entry.truth, entry.first_offset, entry.came_at])
+def prefix_of(model_id: str) -> str:
+    """What is put before a prediction_id, so that no two pairs of ids read the same."""
+    return f"{len(model_id)}:{model_id}"
+
+
+def day_of(at: float) -> int:
+    """The day (since 1970, UTC) of a time."""
+    return min(int(at // DAY), LAST_DAY) if at > 0 else 0
+
+
+def encode(entry: Entry) -> bytes:
+    """The bytes of an entry."""
+    packed: bytes = _pack((FORM, entry))
     return packed
 
 
-def _decode(raw: bytes) -> Entry:
-    form, *data = msgpack.unpackb(raw)
+def decode(raw: bytes) -> Entry:
+    """The entry again.
+
+    Raises:
+        UnknownSnapshot: saved in a form that this code does not read.
+    """
+    form, (day, came_at, first_offset, truth, answers) = msgpack.unpackb(raw)
     if form != FORM:
-        raise UnknownSnapshot(f"a prediction that waits for its truth is saved in form {form}, this code reads {FORM}")
-    answers, truth, first_offset, came_at = data
-    known: dict[str, Any] = answers
-    return Entry(
-        {version: Answer(*values) for version, values in known.items()},
-        None if truth is None else Truth(*truth),
-        first_offset,
-        came_at,
-    )
+        raise UnknownSnapshot(
+            f"a prediction that waits for its truth is saved in form {form}, this code reads [{FORM}]: "
+            "run the version of trueup that wrote it, or a later one"
+        )
+    return day, came_at, first_offset, truth and tuple(truth), tuple([_answer(*answer) for answer in answers])
+
+
+def _answer(version: str, prediction: Any, probability: Any, at: float, segment: Any, held: Any, under: Any) -> Answer:
+    return version, prediction, probability, at, segment, tuple(held) if type(held) is list else held, under

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from trueup.monitor.config import ModelConfig, Task
 
@@ -12,8 +12,7 @@ Label = bool | int | float | str
 LARGEST_ERROR = 1e150
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How one prediction turned out.
 
     `correct` is None where right and wrong mean nothing (a regression without tolerance, a judged answer).
@@ -24,6 +23,10 @@ class Outcome:
     correct: bool | None
     error: float
     loss: float
+
+
+#: The outcomes of a label. Nearly all there are, so no new ones are made.
+RIGHT, WRONG = Outcome(True, 0.0, 0.0), Outcome(False, 1.0, 1.0)
 
 
 def infer_task(prediction: Label | None, actual: Label | None, score: float | None, has_probability: bool) -> Task:
@@ -54,9 +57,7 @@ def judge(
         if isinstance(prediction, str) or isinstance(actual, str):
             return None
         return _judge_number(config.tolerance, float(prediction), float(actual))
-    correct = prediction == actual
-    error = 0.0 if correct else 1.0
-    return Outcome(correct, error, error)
+    return RIGHT if prediction == actual else WRONG
 
 
 def _judge_number(tolerance: float | None, prediction: float, actual: float) -> Outcome:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 PARTITION = "partition"
+#: A hundred models in the order in which they appeared: `registry`.
+MODELS = "models"
 MODEL = "model"
+#: The hours of a model's training index, but for the latest.
+TRAINING = "training"
 VERSION = "version"
+#: The five minutes of a version's rolling windows, but for the latest.
+WINDOWS = "windows"
+SEGMENT = "segment"
 COHORTS = "cohorts"
+#: Only in form 1, where every entry of the join was a section.
 WAITING = "join"
 
 

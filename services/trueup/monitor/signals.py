@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from trueup.monitor.detectors.e_detector import Alarm
-from trueup.monitor.model import Changed, Compared, HourClosed, Model
+from trueup.monitor.model import Model
+from trueup.monitor.noticed import Changed, Compared, HourClosed
 from trueup.monitor.windows import HOUR, Tally
 from trueup.statistics.intervals import rate_interval
 
@@ -25,7 +26,7 @@ def _rate(tally: Tally, inflation: float) -> dict[str, Any]:
 def hour_closed(model: Model, closed: HourClosed) -> dict[str, Any]:
     """`WindowClosed`: the hour, and the day that ends with it."""
     end = (closed.hour + 1) * HOUR
-    inflation = closed.version.watch.pager.inflation
+    inflation = closed.inflation
     return {
         "type": "window_closed",
         "at": float(end),
@@ -79,7 +80,7 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
 def compared(model: Model, noticed: Compared) -> dict[str, Any]:
     """`VersionsCompared`."""
     test = noticed.compared
-    inflation = model.inflation
+    inflation = noticed.inflation
     return {
         "type": "versions_compared",
         "at": noticed.at,

@@ -3,34 +3,32 @@
 predictions ──> predicted ─┐                       ┌─> window closed
                            ├─> join ─> outcome ─> detectors ─> change detected
 feedback ─────> told ──────┘                       └─> versions compared
-deployments ──> who serves                   ticks ──> let go of the old, blindness
+deployments ──> who serves                   ticks ──> let go of the old, blindness, rest
+
+A chunk is folded in model by model, each a run (`run`); what was noticed is told in the order of the events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
 
-from trueup import snapshots
-from trueup.monitor import budget, sections, signals
-from trueup.monitor.blindness import Missing
+from trueup.monitor import predictions, saving, sections, signals, truths, upgrade
 from trueup.monitor.config import MonitorConfig
-from trueup.monitor.join import Answer, Entry, Truth, Waiting
-from trueup.monitor.model import Changed, Compared, HourClosed, Model, Noticed
-from trueup.monitor.version import Version
+from trueup.monitor.fleet import Fleet
+from trueup.monitor.join import prefix_of
+from trueup.monitor.model import Model
+from trueup.monitor.noticed import Changed, Compared, HourClosed, Item, Noticed
+from trueup.monitor.run import Run, Surroundings
+from trueup.monitor.segments import OTHER
 from trueup.monitor.view import model_view
 from trueup.monitor.windows import DAY
 from trueup.step import NO_NEEDS, Arrival, Effects, Found, Needs, Output
 
-#: Version of the form in which state is saved.
-FORM = 1
-#: Event times later than the record itself by more than this are taken for the record's.
-CLOCK_AHEAD_SECONDS = 300.0
-#: Entries let go in one tick: a whole day of them would be one save too large for Redis.
-LET_GO_AT_ONCE = 20_000
+_FOLDS: Mapping[str, Callable[[Run], float]] = {"predictions": predictions.fold, "feedback": truths.fold}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +48,7 @@ class MonitorStep:
         self._partition = place.partition
         self._place = place
         self._config = config
-        self._models: dict[str, Model] = {}
-        self._waiting = Waiting()
+        self._fleet = Fleet(config, place.partitions)
         self._number = 0
         #: The time of the first record that this state began with, in milliseconds: what its numbers count from.
         self._series: int | None = None
@@ -60,14 +57,12 @@ class MonitorStep:
         self._now = 0.0
         self._urgent = False
         self._outputs: list[Output] = []
-        self._noticed: list[tuple[Model, Noticed]] = []
-        self._changed_models: set[str] = set()
-        self._changed_versions: set[tuple[str, str]] = set()
-        self._handlers: Mapping[str, Callable[[Arrival], None]] = {
-            "predictions": self._prediction,
-            "feedback": self._feedback,
-            "deployments": self._deployment,
-        }
+        #: Of which something came since the last tick, by the wall clock.
+        self._fresh: dict[str, Model] = {}
+        #: Nothing came of these for so long that they are to rest; by ordinal.
+        self._silent: dict[int, Model] = {}
+        #: Sections of an earlier form that are written in another way now.
+        self._gone: list[str] = []
 
     # -- the port ---------------------------------------------------------------------------------------------------
 
@@ -79,178 +74,207 @@ class MonitorStep:
     def urgent(self) -> bool:
         return self._urgent
 
-    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:  # noqa: ARG002
-        return NO_NEEDS
-
-    def needs_at(self, now: float) -> Needs:  # noqa: ARG002
-        return NO_NEEDS
+    @property
+    def ids_in_memory(self) -> int:
+        """How many prediction ids were hot when effects were last asked for."""
+        return self._fleet.ids_in_memory
 
     @property
     def outdated(self) -> Mapping[int, int]:
-        return {}
+        horizon_day = self._fleet.horizon_day
+        moved = {shelf: day for shelf, day in self._fleet.registry.moved.items() if day > horizon_day}
+        return {-1: horizon_day, **moved}
 
-    def take(
-        self,
-        topic: str,
-        arrivals: Sequence[Arrival],
-        positions: Mapping[str, int],
-        found: Found,  # noqa: ARG002
-    ) -> None:
-        handle = self._handlers[topic]
-        if self._series is None and arrivals:
+    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:
+        fleet = self._fleet
+        model_ids = {arrival.event["model_id"] for arrival in arrivals}
+        asleep = fleet.needed(sorted(model_ids)) if fleet.registry.resting else []
+        entries: list[bytes] = []
+        if topic != "deployments":
+            entries = self._entries_needed(arrivals, model_ids)
+        return Needs(entries, asleep) if entries or asleep else NO_NEEDS
+
+    def needs_at(self, now: float) -> Needs:
+        passed = self._fleet.passed(max(self._fleet.horizon_day, self._horizon_day(now)))
+        return Needs((), self._fleet.needed(passed)) if passed else NO_NEEDS
+
+    def take(self, topic: str, arrivals: Sequence[Arrival], positions: Mapping[str, int], found: Found) -> None:
+        if not arrivals:
+            return
+        if self._series is None:
             self._series = int(arrivals[0].timestamp * 1000)
-        for arrival in arrivals:
-            handle(arrival)
+        if topic == "deployments":
+            for arrival in arrivals:
+                self._deployment(arrival, found)
+            return
+        fold = _FOLDS[topic]
+        items: list[tuple[Model, Item]] = []
+        around = Surroundings(self._place.clock == "wall", self._now, self._fleet.horizon_day, found.entries)
+        for model, indexes in self._runs(arrivals, found):
+            run = Run(model, arrivals, indexes, around, self._room(model))
+            self._move_on(fold(run))
+            self._taken(run)
+            items += [(model, item) for item in run.noticed]
         # Signals are made once the whole chunk is folded in: the offsets that an alarm names are then exact.
-        noticed, self._noticed = self._noticed, []
-        for model, item in noticed:
-            self._signal_noticed(model, item, positions)
+        for model, item in sorted(items, key=lambda pair: (pair[1].arrival, pair[1].place)):
+            self._signal_noticed(model, item.noticed, positions)
 
-    def tick(self, now: float, found: Found) -> None:  # noqa: ARG002
+    def tick(self, now: float, found: Found) -> None:
         self._now = now
-        before_day = int((now - self._config.label_horizon_days * DAY) // DAY)
-        for model_id, entry in self._waiting.let_go(before_day, most=LET_GO_AT_ONCE):
-            model = self._models[model_id]
-            self._touch(model, *model.let_go(entry))
-        for model in self._models.values():
+        fleet = self._fleet
+        fleet.pass_horizon(self._horizon_day(now), found.asleep)
+        fresh, self._fresh = self._fresh, {}
+        for model in fresh.values():
             if model.sight.date_fresh(now):
-                self._touch(model)
-            for missing, since in model.sight.tick(now, self._config.blind_after_hours):
-                self._touch(model)
-                self._signal(signals.blind(model.model_id, missing, at=now, since=since, ended=False))
+                fleet.look_again(model)
+                fleet.changes.touch(model, shown=False)
+        for ordinal in fleet.schedule.due(now):
+            self._look_at(fleet.awake[fleet.registry.names[ordinal]], now)
+        if self._silent:
+            silent = [self._silent[ordinal] for ordinal in sorted(self._silent)]
+            self._silent = {model.ordinal: model for model in fleet.put_to_rest(silent)}
 
     def effects(self) -> Effects:
-        effects = Effects(outputs=self._outputs, urgent=self._urgent)
-        effects.sections.update(self._waiting.changes())
-        for model_id, model_version in sorted(self._changed_versions):
-            version = self._models[model_id].versions[model_version]
-            name = sections.name(sections.VERSION, model_id, model_version)
-            effects.sections[name] = snapshots.pack(FORM, version.snapshot())
-            for month, rows in version.cohorts.changes().items():
-                name = sections.name(sections.COHORTS, model_id, model_version, month)
-                effects.sections[name] = None if rows is None else snapshots.pack(FORM, rows)
-        for model_id in sorted(self._changed_models):
-            model = self._models[model_id]
-            name = sections.name(sections.MODEL, model_id)
-            effects.sections[name] = snapshots.pack(FORM, model.snapshot())
-            effects.views[name] = orjson.dumps(model_view(model), option=orjson.OPT_NON_STR_KEYS)
+        fleet = self._fleet
+        effects = Effects(outputs=self._outputs, urgent=self._urgent, entries=fleet.entries())
+        for model_id in sorted(fleet.changes.views):
+            view = orjson.dumps(model_view(fleet.awake[model_id]), option=orjson.OPT_NON_STR_KEYS)
+            effects.views[sections.name(sections.MODEL, model_id)] = view
+        fleet.changes.views = set()
+        effects.sections.update(dict.fromkeys(self._gone))
+        kept, effects.asleep = fleet.sections()
+        effects.sections.update(kept)
         partition = {
             "number": self._number,
             "series": self._series,
             "event_time": self._event_time,
             "now": self._now,
-            "models": list(self._models),
+            "horizon_day": fleet.horizon_day,
         }
-        effects.sections[sections.PARTITION] = snapshots.pack(FORM, partition)
-        self._outputs, self._urgent = [], False
-        self._changed_models, self._changed_versions = set(), set()
+        effects.sections[sections.PARTITION] = saving.pack(partition)
+        self._outputs, self._urgent, self._gone = [], False, []
         return effects
 
-    # -- events -----------------------------------------------------------------------------------------------------
+    # -- runs -------------------------------------------------------------------------------------------------------
 
-    def _prediction(self, arrival: Arrival) -> None:
-        event = arrival.event
-        model = self._model(event["model_id"])
-        prediction_id = event["prediction_id"]
-        entry = self._waiting.get(model.model_id, prediction_id) or Entry({}, None)
-        if self._place.clock == "wall":
-            entry.came_at = max(entry.came_at, int(arrival.timestamp))
-        at = self._time(model, event.get("predicted_at"), arrival)
-        answer = Answer(event.get("prediction"), _positive(event), at, self._segment(model, event))
-        version, noticed = model.predicted(entry, event, answer, arrival.offset)
-        self._waiting.put(model.model_id, prediction_id, entry)
-        self._seen(model, "predictions", at, arrival)
-        if entry.truth is not None:
-            self._seen(model, "feedback", at, arrival)
-        self._touch(model, version)
-        if noticed:
-            self._noticed += [(model, item) for item in noticed]
+    def _runs(self, arrivals: Sequence[Arrival], found: Found) -> Iterator[tuple[Model, list[int]]]:
+        """The arrivals by model, in the order in which the models first appear.
 
-    def _feedback(self, arrival: Arrival) -> None:
-        event = arrival.event
-        model = self._model(event["model_id"])
-        prediction_id = event["prediction_id"]
-        entry = self._waiting.get(model.model_id, prediction_id) or Entry({}, None)
-        if self._place.clock == "wall" and not entry.answers:
-            entry.came_at = max(entry.came_at, int(arrival.timestamp))
-        at = self._time(model, event.get("observed_at"), arrival)
-        versions, noticed = model.told(entry, Truth(event.get("actual"), event.get("score"), at, arrival.offset))
-        self._waiting.put(model.model_id, prediction_id, entry)
-        if entry.answers:  # truths of nothing that was predicted here leave the monitor as blind as none
-            self._seen(model, "feedback", at, arrival)
-        self._touch(model, *versions)
-        if noticed:
-            self._noticed += [(model, item) for item in noticed]
+        Where all models together have no room left, only those that stand side by side are taken together, since the
+        order among models decides who gets the room.
+        """
+        runs: dict[str, tuple[Model, list[int]]] = {}
+        by_model: dict[str, list[int]] = {}
+        scarce = self._fleet.ids + len(arrivals) > self._fleet.most_ids
+        for index, arrival in enumerate(arrivals):
+            model_id = arrival[3]["model_id"]
+            indexes = by_model.get(model_id)
+            if indexes is None:
+                if scarce:
+                    yield from runs.values()
+                    runs, by_model = {}, {}
+                model = self._fleet.get(model_id, found.asleep)
+                indexes = by_model[model_id] = runs.setdefault(model.model_id, (model, []))[1]
+            indexes.append(index)
+        yield from runs.values()
 
-    def _deployment(self, arrival: Arrival) -> None:
+    def _room(self, model: Model) -> int:
+        """How many ids there may be of this model while only it is taken."""
+        most, fleet = self._config.most_ids_per_model, self._fleet
+        return min(most, model.waiting.total + fleet.most_ids - fleet.ids)
+
+    def _taken(self, run: Run) -> None:
+        """Note what has to be saved and looked at after a run."""
+        model, fleet, waiting = run.model, self._fleet, run.waiting
+        fleet.changes.touch(model, run.touched)
+        fleet.ids += waiting.total - run.ids_before
+        if waiting.days_changed:
+            fleet.refile(model)
+        waiting.forget_keys()
+        if model.sight.fresh:
+            self._fresh[model.model_id] = model
+        if run.look_again:
+            fleet.look_again(model)
+        if self._silent:
+            self._silent.pop(model.ordinal, None)
+
+    def _entries_needed(self, arrivals: Sequence[Arrival], model_ids: set[str]) -> list[bytes]:
+        """The keys of ids that are not hot, of the models of which not all are."""
+        fleet = self._fleet
+        cold = {}
+        for model_id in model_ids:
+            name = fleet.registry.counted_as(model_id)
+            waiting = fleet.waiting_of(name)
+            if waiting is not None and not waiting.complete:
+                cold[model_id] = (waiting, name == OTHER)
+        if not cold:
+            return []
+        keys: dict[bytes, None] = {}
+        for arrival in arrivals:
+            event = arrival.event
+            of = cold.get(event["model_id"])
+            if of is not None:
+                waiting, rest = of
+                own = event["prediction_id"]
+                prediction_id = prefix_of(event["model_id"]) + own if rest else own
+                if prediction_id not in waiting.hot:
+                    keys[waiting.missing(prediction_id)] = None
+        return list(keys)
+
+    def _deployment(self, arrival: Arrival, found: Found) -> None:
         event = arrival.event
-        model = self._model(event["model_id"])
-        at = self._time(model, event.get("deployed_at"), arrival)
+        model = self._fleet.get(event["model_id"], found.asleep)
+        run = Run(model, [arrival], [0], Surroundings(self._place.clock == "wall", self._now, 0), 0)
+        (at,) = run.times("deployed_at")
+        self._move_on(at)
         model.deployed(event["model_version"], event["role"], at, event.get("traffic"))
-        self._touch(model, *model.versions.values())
+        model.sight.stirred(None if run.wall else at)
+        run.look_again = True
+        run.touched.update(model.versions)
+        self._taken(run)
         self._signal(signals.deployment_seen(event, at))
 
-    def _model(self, model_id: str) -> Model:
-        model = self._models.get(model_id)
-        if model is None:
-            part = budget.share(len(self._models) + 1, self._place.partitions)
-            model = self._models[model_id] = Model(model_id, self._config, part * self._config.false_pages_per_month)
-        return model
-
-    def _time(self, model: Model, stated: float | None, arrival: Arrival) -> float:
-        """The event's time: as stated, else the record's; but not from the future.
-
-        What lies in the future, the record says, and by the wall clock the last tick too: the record's time is its
-        producer's, whose clock may be as wrong as the app's.
-        """
-        latest = arrival.timestamp
-        if self._place.clock == "wall" and self._now:
-            latest = min(latest, self._now)
-        at = arrival.timestamp if stated is None else stated
-        if at > latest + CLOCK_AHEAD_SECONDS:
-            model.counts["clamped"] += 1
-            at = latest
+    def _move_on(self, at: float) -> None:
         if self._event_time is None or at > self._event_time:
             self._event_time = at
-        return at
 
-    def _segment(self, model: Model, event: Mapping[str, Any]) -> dict[str, str] | None:
-        """Of the event's segment, the names that are configured: the rest is not kept."""
-        given = event.get("segment")
-        if not given or not model.config.segments:
-            return None
-        return {name: given[name] for name in model.config.segments if name in given}
+    # -- time -------------------------------------------------------------------------------------------------------
 
-    def _seen(self, model: Model, what: Missing, at: float, arrival: Arrival) -> None:
-        """One came. By the wall clock it came now, whatever its own time: old data read in is no blindness."""
-        wall = self._place.clock == "wall"
-        if model.sight.seen(what, None if wall else at):
-            at = max(arrival.timestamp, self._now) if wall else at
-            self._signal(signals.blind(model.model_id, what, at=at, since=at, ended=True))
+    def _horizon_day(self, now: float) -> int:
+        return max(0, int((now - self._config.label_horizon_days * DAY) // DAY))
 
-    def _touch(self, model: Model, *versions: Version) -> None:
-        self._changed_models.add(model.model_id)
-        for version in versions:
-            self._changed_versions.add((model.model_id, version.model_version))
+    def _look_at(self, model: Model, now: float) -> None:
+        """Whether it is blind, or has been silent for so long that it may rest."""
+        config, sight = self._config, model.sight
+        for missing, since in sight.tick(now, config.blind_after_hours):
+            self._fleet.changes.touch(model)
+            self._signal(signals.blind(model.model_id, missing, at=now, since=since, ended=False))
+        if sight.may_rest(now, config.rest_after_days):
+            self._silent[model.ordinal] = model
+        else:
+            self._fleet.look_again(model)
 
     # -- signals ----------------------------------------------------------------------------------------------------
 
-    def _signal_noticed(self, model: Model, item: Noticed, positions: Mapping[str, int]) -> None:
-        if isinstance(item, HourClosed):
-            self._signal(signals.hour_closed(model, item))
-        elif isinstance(item, Compared):
-            self._signal(signals.compared(model, item), urgent=True)
+    def _signal_noticed(self, model: Model, noticed: Noticed, positions: Mapping[str, int]) -> None:
+        if isinstance(noticed, HourClosed):
+            self._signal(signals.hour_closed(model, noticed))
+        elif isinstance(noticed, Compared):
+            self._signal(signals.compared(model, noticed), urgent=True)
+        elif isinstance(noticed, Changed):
+            self._signal_change(model, noticed, positions)
         else:
-            self._signal_change(model, item, positions)
+            at = noticed.at
+            self._signal(signals.blind(model.model_id, noticed.what, at=at, since=at, ended=True))
 
-    def _signal_change(self, model: Model, item: Changed, positions: Mapping[str, int]) -> None:
+    def _signal_change(self, model: Model, changed: Changed, positions: Mapping[str, int]) -> None:
         data = None
-        if item.change.alarm is not None:
+        if changed.change.alarm is not None:
             days = model.config.training_days
             data = model.training.until(
-                item.at, days, partition=self._partition, positions=positions, prefix=self._place.prefix
+                changed.at, days, partition=self._partition, positions=positions, prefix=self._place.prefix
             )
-        signal = signals.changed(model, item, data)
+        signal = signals.changed(model, changed, data)
         self._signal(signal, urgent=signal["pages"])
 
     def _signal(self, signal: dict[str, Any], *, urgent: bool = False) -> None:
@@ -261,6 +285,22 @@ class MonitorStep:
         key = signal["model_id"].encode()
         self._outputs.append(Output("signals", key, orjson.dumps(signal), partition=self._partition))
 
+    # -- restoring --------------------------------------------------------------------------------------------------
+
+    def restore(self, saved: Mapping[str, bytes]) -> None:
+        """Take back the saved sections, of this form or the one before."""
+        earlier = saving.form_of(saved[sections.PARTITION], sections.PARTITION) == upgrade.FORM
+        data = upgrade.partition(saved) if earlier else saving.read(saved[sections.PARTITION], sections.PARTITION)
+        self._number, self._event_time, self._now = data["number"], data["event_time"], data["now"]
+        self._series = data["series"]
+        if earlier:
+            self._gone = upgrade.restore_fleet(self._fleet, saved, data["models"])
+            self._fleet.settle(self._horizon_day(self._now))
+            self._fleet.touch_all()
+        else:
+            self._fleet.restore(saved, data["horizon_day"])
+        self._fresh = {model.model_id: model for model in self._fleet.awake.values() if model.sight.fresh}
+
 
 def restore(saved: Mapping[str, bytes], *, place: Place, config: MonitorConfig) -> MonitorStep:
     """The step of one partition from its saved sections, or a new one from none.
@@ -269,37 +309,6 @@ def restore(saved: Mapping[str, bytes], *, place: Place, config: MonitorConfig) 
         UnknownSnapshot: saved in a form that this code does not read.
     """
     step = MonitorStep(place, config)
-    parsed = {name: sections.parse(name) for name in saved}
-    by_kind: dict[str, list[str]] = {}
-    for name, (kind, _) in parsed.items():
-        by_kind.setdefault(kind, []).append(name)
-    for name in by_kind.get(sections.PARTITION, []):
-        data = _read(saved, name)
-        step._number, step._event_time, step._now = data["number"], data["event_time"], data["now"]
-        step._series = data["series"]
-        for model_id in data["models"]:
-            step._model(model_id)
-    for name in by_kind.get(sections.MODEL, []):
-        step._models[parsed[name][1][0]].restore(_read(saved, name))
-    for name in by_kind.get(sections.VERSION, []):
-        model_id, model_version = parsed[name][1]
-        step._models[model_id].versions[model_version].restore(_read(saved, name))
-    for name in by_kind.get(sections.COHORTS, []):
-        model_id, model_version, _ = parsed[name][1]
-        step._models[model_id].versions[model_version].cohorts.restore(_read(saved, name))
-    for name in by_kind.get(sections.WAITING, []):
-        step._waiting.restore(name, saved[name])
+    if saved:
+        step.restore(saved)
     return step
-
-
-def _read(saved: Mapping[str, bytes], name: str) -> Any:
-    return snapshots.unpack(saved[name], known=[FORM], what=name)[1]
-
-
-def _positive(event: Mapping[str, Any]) -> float | None:
-    """The probability to watch: the one given, or of several that of the predicted label."""
-    probability = event.get("probability")
-    if isinstance(probability, dict):
-        label = event.get("prediction")
-        probability = probability.get(str(label).lower() if isinstance(label, bool) else str(label))
-    return probability

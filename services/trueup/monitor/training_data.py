@@ -15,7 +15,7 @@ SPARE_DAYS = 7
 class TrainingIndex:
     """For each hour of label time of one model: how many ids got their truth, and from which offsets on they lie."""
 
-    __slots__ = ("_hours", "_keep_hours")
+    __slots__ = ("_hours", "_keep_hours", "_latest", "closed_changed")
 
     def __init__(self, keep_days: float) -> None:
         # An alarm is answered once its chunk is folded in, when later hours have come already: those it reaches back to
@@ -23,20 +23,31 @@ class TrainingIndex:
         self._keep_hours = int((keep_days + SPARE_DAYS) * DAY // HOUR) + 2
         #: hour -> [labelled, first offset of their predictions, first offset of their feedback]
         self._hours: dict[int, list[int]] = {}
+        self._latest = -1
+        #: Whether any hour but the latest changed since `closed_snapshot` was last called.
+        self.closed_changed = False
 
     def labelled(self, observed_at: float, prediction_offset: int, feedback_offset: int) -> None:
         """An id has prediction and truth for the first time."""
         hour = int(observed_at // HOUR)
+        if hour != self._latest:
+            self.closed_changed = True
         known = self._hours.get(hour)
         if known is None:
-            self._hours[hour] = [1, prediction_offset, feedback_offset]
-            oldest = max(self._hours) - self._keep_hours
-            for old in [key for key in self._hours if key <= oldest]:
-                del self._hours[old]
-        else:
-            known[0] += 1
-            known[1] = min(known[1], prediction_offset)
-            known[2] = min(known[2], feedback_offset)
+            self._open(hour, prediction_offset, feedback_offset)
+            return
+        known[0] += 1
+        if prediction_offset < known[1]:
+            known[1] = prediction_offset
+        if feedback_offset < known[2]:
+            known[2] = feedback_offset
+
+    def _open(self, hour: int, prediction_offset: int, feedback_offset: int) -> None:
+        self._hours[hour] = [1, prediction_offset, feedback_offset]
+        self._latest = max(self._latest, hour)
+        oldest = self._latest - self._keep_hours
+        for old in [key for key in self._hours if key <= oldest]:
+            del self._hours[old]
 
     def until(
         self, at: float, days: float, *, partition: int, positions: Mapping[str, int], prefix: str
@@ -67,8 +78,15 @@ class TrainingIndex:
         }
 
     def snapshot(self) -> dict[int, list[int]]:
-        return self._hours
+        """The latest hour, for `restore`."""
+        return {hour: self._hours[hour] for hour in (self._latest,) if hour in self._hours}
+
+    def closed_snapshot(self) -> dict[int, list[int]]:
+        """All other hours in their order, for `restore`: they change only where a truth comes late."""
+        self.closed_changed = False
+        return {hour: self._hours[hour] for hour in sorted(self._hours) if hour != self._latest}
 
     def restore(self, hours: Mapping[int, list[int]]) -> None:
-        """Take back what `snapshot` gave."""
-        self._hours = {hour: list(counts) for hour, counts in hours.items()}
+        """Take back what either gave."""
+        self._hours.update((hour, list(counts)) for hour, counts in hours.items())
+        self._latest = max(self._hours, default=-1)

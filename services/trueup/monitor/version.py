@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trueup.monitor.calls import Calls
 from trueup.monitor.cohorts import Cohorts
 from trueup.monitor.config import ModelConfig, MonitorConfig
-from trueup.monitor.error_watch import ErrorWatch
-from trueup.monitor.join import Answer, Truth
-from trueup.monitor.outcome import Outcome
-from trueup.monitor.windows import Windows
+from trueup.monitor.error_watch import Change, ErrorWatch
+from trueup.monitor.join import CORRECTIONS, EVENTS, PREDICTED_AT, PREDICTION, PROBABILITY, REPEATS, Answer, Truth
+from trueup.monitor.noticed import (
+    FEATURES,
+    HOUR_FIRST,
+    SCORES,
+    THEN_DETECTORS,
+    Changed,
+    HourClosed,
+    Item,
+    answer_place,
+)
+from trueup.monitor.outcome import LARGEST_ERROR, Outcome
+from trueup.monitor.segments import Segments
+from trueup.monitor.windows import DAY, HOUR, Tally, Windows
 
-COUNTS = ("predictions", "feedback", "joined", "pending", "duplicates", "corrections", "expired")
-OTHER = "__other__"
+COUNTS = ("predictions", "feedback", "joined", "pending", "duplicates", "corrections", "expired", "let_go")
 #: Roles of versions whose answers reach nobody.
 NOT_SERVING = ("shadow", "retired")
 #: Cohorts are kept for this many days back from the latest.
 COHORT_DAYS = 400
 
 
+#: (arrival, answer, event): a prediction that was not seen before, on this arrival of the chunk. Like `Settled` a plain
+#: tuple, since there is one for every event.
+Made = tuple[int, Answer, Mapping[str, Any]]
+#: (arrival, answer, observed_at, predicted_at, outcome, budget, segment): an outcome, on which arrival of the chunk and
+#: for which of the answers to its id.
+Settled = tuple[int, int, float, float, Outcome, float, Mapping[str, str] | None]
+
+
 class Version:
-    """State of one version. Counts are exact whatever the order in which events came."""
+    """State of one version. Counts are exact whatever the order in which events came.
+
+    Predictions and outcomes are put into `made` and `settled`, and folded in together by `flush`.
+    """
 
     def __init__(
         self, model_version: str, config: ModelConfig, fleet: MonitorConfig, *, inflation: float = 1.0
@@ -33,87 +54,164 @@ class Version:
         self.role: str | None = None
         self.first_seen = 0.0
         self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
-        self.correct = 0
-        self.error = 0.0
-        self.squared = 0.0
-        self.judged = 0
+        #: Day from which their ids age -> predictions that wait for their truth.
+        self.pending_by_day: dict[int, int] = {}
+        self.total = Tally()
         self.windows = Windows(fleet.last_outcomes)
-        self.segments: dict[str, dict[str, Windows]] = {name: {} for name in config.segments}
+        self.segments = Segments(config.segments, fleet)
         self.cohorts = Cohorts(COHORT_DAYS)
         self.calls = Calls()
         self.watch = ErrorWatch(config, inflation=inflation)
         #: The hour of label time that is still open, as hours since 1970.
         self.open_hour: int | None = None
+        self.made: list[Made] = []
+        self.settled: list[Settled] = []
 
     @property
     def serves(self) -> bool:
         """Whether users get its answers, as far as is known."""
         return self.role not in NOT_SERVING
 
-    def predicted(self, answer: Answer, *, failed: bool, latency_ms: float | None) -> None:
-        """A prediction that was not seen before."""
-        self.counts["predictions"] += 1
-        self.counts["pending"] += 1
-        self.cohorts.predicted(answer.predicted_at)
-        self.calls.add(failed=failed, latency_ms=latency_ms)
+    @property
+    def inflation(self) -> float:
+        """The variance inflation of its errors: n labels are worth n / this."""
+        return self.watch.pager.inflation
 
-    def joined(self, answer: Answer, truth: Truth, outcome: Outcome | None) -> None:
-        """A prediction and its truth met for the first time. `outcome` None: they cannot be judged."""
-        self.counts["joined"] += 1
+    # -- counts -----------------------------------------------------------------------------------------------------
+
+    def waits(self, day: int) -> None:
+        """One prediction more waits for its truth, of an id that ages from this day."""
+        self.counts["pending"] += 1
+        self.pending_by_day[day] = self.pending_by_day.get(day, 0) + 1
+
+    def waits_no_more(self, day: int) -> None:
+        """Its truth came, or it ages from another day."""
         self.counts["pending"] -= 1
-        self.counts["feedback"] += truth.events
-        self.counts["corrections"] += truth.corrections
-        self.counts["duplicates"] += truth.repeats
-        if outcome is None:
-            return
-        self._settle(answer, outcome, 1)
-        self.windows.add(outcome, truth.observed_at)
-        if answer.segment:
-            self._into_segments(answer.segment, outcome, truth.observed_at)
+        left = self.pending_by_day[day] - 1
+        if left:
+            self.pending_by_day[day] = left
+        else:
+            del self.pending_by_day[day]
+
+    def met(self, truth: Truth, day: int) -> None:
+        """A prediction of an id that ages from this day and its truth met for the first time."""
+        self.waits_no_more(day)
+        counts = self.counts
+        counts["joined"] += 1
+        counts["feedback"] += truth[EVENTS]
+        if truth[EVENTS] > 1:
+            counts["corrections"] += truth[CORRECTIONS]
+            counts["duplicates"] += truth[REPEATS]
 
     def told_again(self, *, correction: bool) -> None:
         """A further feedback for a prediction that has its truth already."""
         self.counts["feedback"] += 1
         self.counts["corrections" if correction else "duplicates"] += 1
 
+    def let_go(self, before_day: int, *, early: bool) -> bool:
+        """What waits since before this day is expired; whether there was any. `early`: since there was too much."""
+        days = [day for day in self.pending_by_day if day < before_day]
+        gone = sum([self.pending_by_day.pop(day) for day in days])
+        self.counts["pending"] -= gone
+        self.expired(gone, early=early)
+        return gone > 0
+
+    def expired(self, n: int, *, early: bool) -> None:
+        """So many predictions are let go without their truth."""
+        self.counts["expired"] += n
+        if early:
+            self.counts["let_go"] += n
+
     def corrected(self, answer: Answer, before: Outcome | None, after: Outcome | None) -> None:
         """The truth was corrected: totals and cohort change; windows and detectors keep what they were told."""
-        if before is not None:
-            self._settle(answer, before, -1)
-        if after is not None:
-            self._settle(answer, after, 1)
+        for outcome, sign in ((before, -1), (after, 1)):
+            if outcome is not None:
+                self.total.add(outcome, sign)
+                self.cohorts.correct(answer[PREDICTED_AT], outcome, sign)
 
-    def _settle(self, answer: Answer, outcome: Outcome, sign: int) -> None:
-        self.judged += sign
-        self.correct += sign * bool(outcome.correct)
-        self.error += sign * outcome.error
-        self.squared += sign * outcome.error * outcome.error
-        self.cohorts.settled(answer.predicted_at, outcome, sign)
+    # -- runs -------------------------------------------------------------------------------------------------------
 
-    def _into_segments(self, segment: Mapping[str, str], outcome: Outcome, observed_at: float) -> None:
-        for name, values in self.segments.items():
-            value = segment.get(name)
-            if value is None:
-                continue
-            windows = values.get(value)
-            if windows is None:
-                if len(values) >= self.fleet.segment_values:
-                    value = OTHER
-                windows = values.setdefault(value, Windows(self.fleet.last_outcomes))
-            windows.add(outcome, observed_at)
+    def flush_made(self) -> list[Item]:
+        """Fold in the predictions that were put into `made`."""
+        made, self.made = self.made, []
+        if not made:
+            return []
+        self.cohorts.predicted([answer[PREDICTED_AT] for _, answer, _ in made])
+        self.calls.add_all([event for _, _, event in made])
+        found: list[Item] = []
+        if self.config.score_detectors:
+            given, scores = _numbers(made, [_score(answer) for _, answer, _ in made])
+            found += self._moved(SCORES, given, self.watch.on_scores(scores))
+        for name in self.watch.features:
+            given, values = _numbers(made, [(event.get("features") or {}).get(name) for _, _, event in made])
+            found += self._moved(FEATURES, given, self.watch.on_feature(name, values))
+        return found
+
+    def _moved(self, place: int, given: Sequence[Made], changes: Sequence[Change]) -> list[Item]:
+        found = []
+        for change in changes:
+            arrival, answer, _ = given[change.at]
+            found.append(Item(arrival, place, Changed(self, change, answer[PREDICTED_AT])))
+        return found
+
+    def flush_settled(self) -> list[Item]:
+        """Fold in the outcomes that were put into `settled`, hour by hour of label time."""
+        settled, self.settled = self.settled, []
+        if not settled:
+            return []
+        found: list[Item] = []
+        start, end = 0, _end_of_hour(self.open_hour)
+        for at, (arrival, answer, observed_at, *_) in enumerate(settled):
+            if observed_at >= end:
+                found += self._fold(settled[start:at])
+                found += self.reach(observed_at, arrival, answer)
+                start, end = at, _end_of_hour(self.open_hour)
+        return found + self._fold(settled[start:] if start else settled)
+
+    def reach(self, observed_at: float, arrival: int, answer: int) -> list[Item]:
+        """A truth of this label time came: where it is of a later hour, the one that was open is over."""
+        hour, before = int(observed_at // HOUR), self.open_hour
+        if before is not None and hour <= before:
+            return []
+        self.open_hour = hour
+        if before is None:
+            return []
+        window, end = self.windows.label_time, (before + 1) * HOUR
+        closed = HourClosed(
+            self, before, window.between(end - HOUR, end), window.between(end - DAY, end), self.inflation
+        )
+        return [Item(arrival, answer_place(answer, HOUR_FIRST), closed)]
+
+    def _fold(self, settled: Sequence[Settled]) -> list[Item]:
+        if not settled:
+            return []
+        arrivals, answers, observed_at, predicted_at, outcomes, budgets, segments = zip(*settled, strict=True)
+        self.total.add_all(outcomes)
+        self.cohorts.settled(predicted_at, outcomes)
+        self.windows.add_all(outcomes, observed_at)
+        if self.segments:
+            self.segments.add_all(segments, outcomes, observed_at)
+        losses = [outcome[2] for outcome in outcomes]
+        return [
+            Item(
+                arrivals[change.at],
+                answer_place(answers[change.at], THEN_DETECTORS),
+                Changed(self, change, observed_at[change.at]),
+            )
+            for change in self.watch.on_losses(losses, observed_at, budgets)
+        ]
+
+    # -- saving -----------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
-        """Plain values, without the cohorts, which have sections of their own."""
+        """Plain values, without closed windows, segments and cohorts, which have sections of their own."""
         return {
             "role": self.role,
             "first_seen": self.first_seen,
             "counts": self.counts,
-            "totals": [self.correct, self.error, self.squared, self.judged],
+            "pending_by_day": self.pending_by_day,
+            "total": self.total.snapshot(),
             "windows": self.windows.snapshot(),
-            "segments": {
-                name: {value: windows.snapshot() for value, windows in values.items()}
-                for name, values in self.segments.items()
-            },
             "calls": self.calls.snapshot(),
             "watch": self.watch.snapshot(),
             "open_hour": self.open_hour,
@@ -124,12 +222,28 @@ class Version:
         self.role = data["role"]
         self.first_seen = data["first_seen"]
         self.counts = {**dict.fromkeys(COUNTS, 0), **data["counts"]}
-        self.correct, self.error, self.squared, self.judged = data["totals"]
-        size = self.fleet.last_outcomes
-        self.windows = Windows.restore(data["windows"], size)
-        for name, values in data["segments"].items():
-            if name in self.segments:
-                self.segments[name] = {value: Windows.restore(windows, size) for value, windows in values.items()}
+        self.pending_by_day = dict(data["pending_by_day"])
+        self.total = Tally(*data["total"])
+        self.windows.restore(data["windows"])
         self.calls = Calls(*data["calls"])
         self.watch = ErrorWatch.restore(data["watch"], self.config)
         self.open_hour = data["open_hour"]
+
+
+def _end_of_hour(hour: int | None) -> float:
+    return -1.0 if hour is None else float((hour + 1) * HOUR)
+
+
+def _score(answer: Answer) -> Any:
+    """On which drift of the predictions is watched: the probability, else what was predicted."""
+    return answer[PREDICTION] if answer[PROBABILITY] is None else answer[PROBABILITY]
+
+
+def _numbers(made: Sequence[Made], values: Sequence[Any]) -> tuple[Sequence[Made], list[float]]:
+    """The values that are numbers, as floats, and the predictions they are of; labels and truth values are none."""
+    if not {float}.issuperset(map(type, values)):
+        numbers = [(one, float(value)) for one, value in zip(made, values, strict=True) if type(value) in (int, float)]
+        made, values = [one for one, _ in numbers], [value for _, value in numbers]
+    if values and (max(values) > LARGEST_ERROR or min(values) < -LARGEST_ERROR):
+        values = [min(max(value, -LARGEST_ERROR), LARGEST_ERROR) for value in values]
+    return made, list(values)

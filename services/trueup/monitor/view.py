@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from trueup.monitor.cohorts import Cohort
+import orjson
+
+from trueup.monitor.cohorts import Cohort, day_name
 from trueup.monitor.model import Model
 from trueup.monitor.version import Version
-from trueup.monitor.windows import DAY, HOUR, Tally, Windows
+from trueup.monitor.windows import HOUR, Tally, Windows
 from trueup.statistics.intervals import rate_interval
 
 #: Days of cohorts in the view.
@@ -33,22 +35,23 @@ def model_view(model: Model) -> dict[str, Any]:
 
 def _version_view(version: Version) -> dict[str, Any]:
     counts = version.counts
-    day = version.windows.label_time.last(DAY)
-    inflation = version.watch.pager.inflation
+    day = version.windows.label_time.day()
+    inflation = version.inflation
+    total = version.total
     return {
         "model_version": version.model_version,
         "role": version.role,
         **counts,
         "orphans": 0,
-        "correct": version.correct,
+        "correct": version.total.correct,
         "rolling_accuracy": {
             **_accuracy(version.windows.last.correct, version.windows.last.n, inflation),
             "window": f"last {version.fleet.last_outcomes} outcomes",
         },
         "accuracy_hour": _tally_accuracy(version.windows.label_time.last(HOUR), inflation),
         "accuracy_day": _tally_accuracy(day, inflation),
-        "mean_error": version.error / version.judged if version.judged else None,
-        "rmse": (max(0.0, version.squared) / version.judged) ** 0.5 if version.judged else None,
+        "mean_error": total.mean_error,
+        "rmse": total.root_mean_squared_error,
         "mean_error_day": day.mean_error,
         "label_coverage": counts["joined"] / counts["predictions"] if counts["predictions"] else None,
         "calls": {
@@ -58,10 +61,10 @@ def _version_view(version: Version) -> dict[str, Any]:
         },
         "segments": {
             name: {value: _segment(windows, inflation) for value, windows in values.items()}
-            for name, values in version.segments.items()
+            for name, values in version.segments.by_name.items()
         },
         "detector": _detector(version),
-        "days": [_day(name, cohort) for name, cohort in version.cohorts.recent(DAYS_SHOWN)],
+        "days": [_day(day, cohort) for day, cohort in version.cohorts.recent(DAYS_SHOWN)],
     }
 
 
@@ -76,7 +79,7 @@ def _tally_accuracy(tally: Tally, inflation: float) -> dict[str, Any]:
 
 
 def _segment(windows: Windows, inflation: float) -> dict[str, Any]:
-    day = windows.label_time.last(DAY)
+    day = windows.label_time.day()
     return {
         **_accuracy(windows.last.correct, windows.last.n, inflation),
         "day": {**_tally_accuracy(day, inflation), "mean_error": day.mean_error, "outcomes": day.n},
@@ -87,7 +90,7 @@ def _detector(version: Version) -> dict[str, Any]:
     pager = version.watch.pager
     reference = pager.reference
     return {
-        "state": pager.state,
+        "state": pager.state if version.watch.pages else "off",
         "evidence": pager.evidence,
         "labels_needed": pager.labels_needed,
         "days_needed": pager.days_needed,
@@ -96,12 +99,17 @@ def _detector(version: Version) -> dict[str, Any]:
     }
 
 
-def _day(name: str, cohort: Cohort) -> dict[str, Any]:
-    tally = cohort.tally
-    return {
-        "day": name,
-        "predictions": cohort.predictions,
-        "joined": tally.n,
-        "correct": tally.correct,
-        "mean_error": tally.mean_error,
-    }
+def _day(day: int, cohort: Cohort) -> orjson.Fragment:
+    """One day, written once and as long as it stays the same."""
+    if cohort.shown is None:
+        tally = cohort.tally
+        cohort.shown = orjson.dumps(
+            {
+                "day": day_name(day),
+                "predictions": cohort.predictions,
+                "joined": tally.n,
+                "correct": tally.correct,
+                "mean_error": tally.mean_error,
+            }
+        )
+    return orjson.Fragment(cohort.shown)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trueup.monitor.outcome import Outcome
+from trueup.monitor.outcome import RIGHT, WRONG, Outcome
 
 BUCKET_SECONDS = 300
 HOUR = 3_600
 DAY = 86_400
+BUCKETS_A_DAY = DAY // BUCKET_SECONDS
+#: Far below the 2^53 up to which floats hold every whole number.
+_EXACT = 2.0**52
 
 
 @dataclass(slots=True)
@@ -27,13 +30,36 @@ class Tally:
 
     def add(self, outcome: Outcome, sign: int = 1) -> None:
         """Count an outcome in, or out again (`sign` -1)."""
+        correct, error, loss = outcome
         self.n += sign
-        if outcome.correct is not None:
+        if correct is not None:
             self.judged += sign
-            self.correct += sign * outcome.correct
-        self.error += sign * outcome.error
-        self.squared += sign * outcome.error * outcome.error
-        self.loss += sign * outcome.loss
+            self.correct += sign * correct
+        self.error += sign * error
+        self.squared += sign * error * error
+        self.loss += sign * loss
+
+    def add_all(self, outcomes: Sequence[Outcome]) -> None:
+        """Count these in, bit for bit as one after the other."""
+        n, right = len(outcomes), outcomes.count(RIGHT)
+        wrong = n - right
+        if (wrong and outcomes.count(WRONG) != wrong) or not self._is_whole:
+            for outcome in outcomes:
+                self.add(outcome)
+            return
+        self.n += n
+        self.judged += n
+        self.correct += right
+        self.error += wrong
+        self.squared += wrong
+        self.loss += wrong
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether all sums are whole numbers that leave room for more, which floats add exactly in any order."""
+        error, squared, loss = self.error, self.squared, self.loss
+        whole = error.is_integer() and squared.is_integer() and loss.is_integer()
+        return whole and max(error, squared, loss) < _EXACT and min(error, squared, loss) > -_EXACT
 
     def merge(self, other: Tally) -> None:
         """Add all that `other` counted."""
@@ -72,10 +98,10 @@ class Tally:
 class LastOutcomes:
     """Right and wrong of the last `size` outcomes that were judged, exactly."""
 
-    __slots__ = ("_at", "_marks", "_size", "correct")
+    __slots__ = ("_at", "_marks", "correct", "size")
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._marks = bytearray()
         self._at = 0
         self.correct = 0
@@ -87,16 +113,25 @@ class LastOutcomes:
 
     def add(self, correct: bool) -> None:
         """Let one outcome in, and the oldest out when the window is full."""
-        if len(self._marks) < self._size:
-            self._marks.append(correct)
-        else:
-            self.correct -= self._marks[self._at]
-            self._marks[self._at] = correct
-            self._at = (self._at + 1) % self._size
-        self.correct += correct
+        self.add_all((correct,))
+
+    def add_all(self, corrects: Sequence[bool]) -> None:
+        """Let these in, one after the other, and as many of the oldest out as there is no room for."""
+        new, marks = bytes(corrects), self._marks
+        room = self.size - len(marks)
+        if room:
+            marks += new[:room]
+            self.correct += sum(new[:room])
+            new = new[room:]
+        while new:
+            end = min(self._at + len(new), self.size)
+            piece, new = new[: end - self._at], new[end - self._at :]
+            self.correct += sum(piece) - sum(marks[self._at : end])
+            marks[self._at : end] = piece
+            self._at = end % self.size
 
     def snapshot(self) -> list[Any]:
-        return [self._size, bytes(self._marks), self._at]
+        return [self.size, bytes(self._marks), self._at]
 
     @classmethod
     def restore(cls, data: list[Any], size: int) -> LastOutcomes:
@@ -112,52 +147,105 @@ class LastOutcomes:
 
 
 class LabelTime:
-    """Outcomes in buckets of five minutes of label time, for a day back from the latest."""
+    """Outcomes in buckets of five minutes of label time, for a day back from the latest.
 
-    __slots__ = ("_buckets", "_latest")
+    The latest bucket is open. The others are closed: they change only where truths come late, are saved apart, and
+    their sum is remembered.
+    """
+
+    __slots__ = ("_buckets", "_closed_day", "_latest", "closed_changed")
 
     def __init__(self) -> None:
         self._buckets: dict[int, Tally] = {}
         self._latest = 0
+        self._closed_day: Tally | None = None
+        #: Whether a closed bucket changed since `closed_snapshot` was last called.
+        self.closed_changed = False
 
     def add(self, outcome: Outcome, observed_at: float) -> None:
         """Count an outcome whose truth was observed then; one older than the window is left out."""
-        bucket = int(observed_at // BUCKET_SECONDS)
+        self.add_all((outcome,), (observed_at,))
+
+    def add_all(self, outcomes: Sequence[Outcome], observed_at: Sequence[float]) -> None:
+        """Count these, one after the other."""
+        start, bucket = 0, int(observed_at[0] // BUCKET_SECONDS)
+        begin, end = bucket * BUCKET_SECONDS, (bucket + 1) * BUCKET_SECONDS
+        for at, moment in enumerate(observed_at):
+            if not begin <= moment < end:
+                self._add_to(bucket, outcomes[start:at])
+                start, bucket = at, int(moment // BUCKET_SECONDS)
+                begin, end = bucket * BUCKET_SECONDS, (bucket + 1) * BUCKET_SECONDS
+        self._add_to(bucket, outcomes[start:] if start else outcomes)
+
+    def _add_to(self, bucket: int, outcomes: Sequence[Outcome]) -> None:
         if bucket > self._latest:
-            self._latest = bucket
-            oldest = bucket - DAY // BUCKET_SECONDS
-            if len(self._buckets) > DAY // BUCKET_SECONDS or min(self._buckets, default=bucket) <= oldest:
-                for old in [key for key in self._buckets if key <= oldest]:
-                    del self._buckets[old]
-        elif bucket <= self._latest - DAY // BUCKET_SECONDS:
-            return
+            self._open(bucket)
+        elif bucket < self._latest:
+            if bucket <= self._latest - BUCKETS_A_DAY:
+                return
+            self.closed_changed, self._closed_day = True, None
         tally = self._buckets.get(bucket)
         if tally is None:
             tally = self._buckets[bucket] = Tally()
-        tally.add(outcome)
+        tally.add_all(outcomes)
+
+    def _open(self, bucket: int) -> None:
+        """A later bucket than any before: those a day before it leave the window."""
+        self._latest = bucket
+        self.closed_changed, self._closed_day = True, None
+        oldest = bucket - BUCKETS_A_DAY
+        if len(self._buckets) > BUCKETS_A_DAY or min(self._buckets, default=bucket) <= oldest:
+            for old in [key for key in self._buckets if key <= oldest]:
+                del self._buckets[old]
+
+    def day(self) -> Tally:
+        """The outcomes of the last day, as `last(DAY)`."""
+        if self._closed_day is None:
+            self._closed_day = self._sum(self._latest + 1 - BUCKETS_A_DAY, self._latest)
+        total = Tally(*self._closed_day.snapshot())
+        latest = self._buckets.get(self._latest)
+        if latest is not None:
+            total.merge(latest)
+        return total
 
     def last(self, seconds: int) -> Tally:
         """The outcomes of the last `seconds` (at most a day, in steps of five minutes) before the latest one."""
-        return self.between((self._latest + 1) * BUCKET_SECONDS - seconds, (self._latest + 1) * BUCKET_SECONDS)
+        return self._sum(self._latest + 1 - seconds // BUCKET_SECONDS, self._latest + 1)
 
     def between(self, start: float, end: float) -> Tally:
         """The outcomes observed in `[start, end)`, both multiples of five minutes."""
-        first, last = int(start // BUCKET_SECONDS), int(end // BUCKET_SECONDS)
-        total = Tally()
-        for bucket, tally in self._buckets.items():
-            if first <= bucket < last:
-                total.merge(tally)
+        return self._sum(int(start // BUCKET_SECONDS), int(end // BUCKET_SECONDS))
+
+    def _sum(self, first: int, last: int) -> Tally:
+        """Of the buckets `[first, last)`, added in their order in time."""
+        total, buckets = Tally(), self._buckets
+        if last - first > len(buckets):
+            found = [buckets[bucket] for bucket in sorted(buckets) if first <= bucket < last]
+        else:
+            found = [buckets[bucket] for bucket in range(first, last) if bucket in buckets]
+        for tally in found:
+            total.merge(tally)
         return total
 
     def snapshot(self) -> list[Any]:
-        return [self._latest, {bucket: tally.snapshot() for bucket, tally in self._buckets.items()}]
+        """The open bucket, for `restore`."""
+        latest = self._buckets.get(self._latest)
+        return [self._latest, None if latest is None else latest.snapshot()]
 
-    @classmethod
-    def restore(cls, data: list[Any]) -> LabelTime:
-        window = cls()
-        window._latest = data[0]
-        window._buckets = {bucket: Tally(*values) for bucket, values in data[1].items()}
-        return window
+    def closed_snapshot(self) -> dict[int, list[Any]]:
+        """The closed buckets in their order in time, for `restore`."""
+        self.closed_changed = False
+        return {bucket: self._buckets[bucket].snapshot() for bucket in sorted(self._buckets) if bucket != self._latest}
+
+    def restore(self, data: Sequence[Any]) -> None:
+        """Take back the open bucket."""
+        self._latest = data[0]
+        if data[1] is not None:
+            self._buckets[data[0]] = Tally(*data[1])
+
+    def restore_closed(self, buckets: dict[int, list[Any]]) -> None:
+        """Take back the closed buckets."""
+        self._buckets.update((bucket, Tally(*values)) for bucket, values in buckets.items())
 
 
 class Windows:
@@ -171,16 +259,18 @@ class Windows:
 
     def add(self, outcome: Outcome, observed_at: float) -> None:
         """Let one outcome into every window."""
-        if outcome.correct is not None:
-            self.last.add(outcome.correct)
-        self.label_time.add(outcome, observed_at)
+        self.add_all((outcome,), (observed_at,))
 
-    def snapshot(self) -> dict[str, Any]:
-        return {"last": self.last.snapshot(), "label_time": self.label_time.snapshot()}
+    def add_all(self, outcomes: Sequence[Outcome], observed_at: Sequence[float]) -> None:
+        """Let these into every window, one after the other; at least one."""
+        self.last.add_all([correct for correct, _, _ in outcomes if correct is not None])
+        self.label_time.add_all(outcomes, observed_at)
 
-    @classmethod
-    def restore(cls, data: Mapping[str, Any], last_outcomes: int) -> Windows:
-        windows = cls(last_outcomes)
-        windows.last = LastOutcomes.restore(data["last"], last_outcomes)
-        windows.label_time = LabelTime.restore(data["label_time"])
-        return windows
+    def snapshot(self) -> list[Any]:
+        """Without the closed buckets, for `restore`."""
+        return [self.last.snapshot(), self.label_time.snapshot()]
+
+    def restore(self, data: Sequence[Any]) -> None:
+        """Take back what `snapshot` gave."""
+        self.last = LastOutcomes.restore(data[0], self.last.size)
+        self.label_time.restore(data[1])

@@ -1,0 +1,134 @@
+"""A model as sections: what of it changed, all of it, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgpack
+
+from trueup import snapshots
+from trueup.errors import UnknownSnapshot
+from trueup.monitor import sections
+from trueup.monitor.model import Model
+from trueup.monitor.version import Version
+
+#: Version of the form in which state is saved. `upgrade` reads form 1.
+FORM = 2
+
+
+def pack(data: Any) -> bytes:
+    """The bytes of a section."""
+    return snapshots.pack(FORM, data)
+
+
+#: What `sections.parse` makes of a name, and the bytes under it.
+Section = tuple[str, list[str], bytes]
+
+
+class Changes:
+    """What of the models is to be written with the next save."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, None] = {}
+        self.views: set[str] = set()
+        self.versions: dict[str, set[str]] = {}
+
+    def touch(self, model: Model, versions: Collection[str] = (), *, shown: bool = True) -> None:
+        """Something of the model, and of these versions, changed; `shown`: something of what is shown."""
+        self.models[model.model_id] = None
+        if shown:
+            self.views.add(model.model_id)
+        if versions:
+            self.versions.setdefault(model.model_id, set()).update(versions)
+
+
+def changed_sections(model: Model, versions: Collection[str]) -> dict[str, bytes | None]:
+    """The sections of a model that changed, and of those of its versions."""
+    found: dict[str, bytes | None] = {sections.name(sections.MODEL, model.model_id): pack(model.snapshot())}
+    if model.training.closed_changed:
+        name = sections.name(sections.TRAINING, model.model_id)
+        found[name] = pack(model.training.closed_snapshot())
+    for name in sorted(versions):
+        found.update(_version_sections(model.model_id, model.versions[name]))
+    return found
+
+
+def _version_sections(model_id: str, version: Version) -> dict[str, bytes | None]:
+    own = version.model_version
+    found: dict[str, bytes | None] = {sections.name(sections.VERSION, model_id, own): pack(version.snapshot())}
+    label_time = version.windows.label_time
+    if label_time.closed_changed:
+        found[sections.name(sections.WINDOWS, model_id, own)] = pack(label_time.closed_snapshot())
+    for (name, value), data in version.segments.changes().items():
+        found[sections.name(sections.SEGMENT, model_id, own, name, value)] = pack(data)
+    for month, rows in version.cohorts.changes().items():
+        found[sections.name(sections.COHORTS, model_id, own, month)] = None if rows is None else pack(rows)
+    return found
+
+
+def touch_all(model: Model) -> None:
+    """Every section of the model is to be written, though nothing changed."""
+    model.training.closed_changed = True
+    for version in model.versions.values():
+        version.windows.label_time.closed_changed = True
+        version.segments.touch()
+        version.cohorts.touch()
+
+
+def pack_whole(model: Model) -> tuple[bytes, list[str]]:
+    """All of a model in one piece, for `restore_whole`; and the names of all sections that it had."""
+    touch_all(model)
+    whole = changed_sections(model, list(model.versions))
+    packed = pack({name: raw for name, raw in whole.items() if raw is not None})
+    return packed, list(whole)
+
+
+def restore_whole(model: Model, raw: bytes) -> None:
+    """Take back what `pack_whole` gave."""
+    saved = snapshots.unpack(raw, known=[FORM], what=f"model {model.model_id}")[1]
+    restore_model(model, {name: (*sections.parse(name), data) for name, data in saved.items()})
+
+
+def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
+    """Take back the sections of one model, in any order."""
+    by_kind: dict[str, list[tuple[list[str], Any]]] = {}
+    for name, (kind, parts, raw) in saved.items():
+        by_kind.setdefault(kind, []).append((parts, read(raw, name)))
+    for _, data in by_kind.get(sections.MODEL, []):
+        model.restore(data)
+    for _, data in by_kind.get(sections.TRAINING, []):
+        model.training.restore(data)
+    for parts, data in by_kind.get(sections.VERSION, []):
+        model.versions[parts[1]].restore(data)
+    for parts, data in by_kind.get(sections.WINDOWS, []):
+        model.versions[parts[1]].windows.label_time.restore_closed(data)
+    for parts, data in by_kind.get(sections.COHORTS, []):
+        model.versions[parts[1]].cohorts.restore(data)
+    segments: dict[str, dict[tuple[str, str], Any]] = {}
+    for (_, version, name, value), data in by_kind.get(sections.SEGMENT, []):
+        segments.setdefault(version, {})[name, value] = data
+    for version, of in segments.items():
+        model.versions[version].segments.restore(of)
+
+
+def form_of(raw: bytes, name: str) -> int:
+    """The form in which a section is saved.
+
+    Raises:
+        UnknownSnapshot: not a section.
+    """
+    try:
+        form: int = msgpack.unpackb(raw, strict_map_key=False)[0]
+    except (ValueError, TypeError, LookupError, msgpack.UnpackException) as error:
+        raise UnknownSnapshot(f"the saved state of {name} cannot be read: {error}") from error
+    return form
+
+
+def read(raw: bytes, name: str) -> Any:
+    """The data of one section.
+
+    Raises:
+        UnknownSnapshot: saved in a form that this code does not read.
+    """
+    return snapshots.unpack(raw, known=[FORM], what=name)[1]

@@ -1,0 +1,45 @@
+"""Whether a stream lately lies above or below where it mostly was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+Direction = Literal["rose", "fell"]
+#: How many values the fast and the slow mean reach back.
+_FAST, _SLOW = 100, 5_000
+
+
+class Trend:
+    """Two exponential means, one fast, one slow.
+
+    A change that was noticed is where the slow one starts anew: a fall back from it is a fall, however quickly it is
+    noticed.
+    """
+
+    __slots__ = ("_fast", "_n", "_slow")
+
+    def __init__(self, n: int = 0, fast: float = 0.0, slow: float = 0.0) -> None:
+        self._n, self._fast, self._slow = n, fast, slow
+
+    def update_all(self, values: Sequence[float]) -> None:
+        """Take these, one after the other."""
+        n, fast, slow = self._n, self._fast, self._slow
+        for x in values:
+            n += 1
+            fast += (x - fast) / (min(_FAST, n))
+            slow += (x - slow) / (min(_SLOW, n))
+        self._n, self._fast, self._slow = n, fast, slow
+
+    def start_anew(self) -> None:
+        """A change was noticed: where the stream is now is where it is from now on."""
+        self._n, self._slow = min(self._n, _FAST), self._fast
+
+    @property
+    def direction(self) -> Direction:
+        """Where it lies lately."""
+        return "rose" if self._fast >= self._slow else "fell"
+
+    def snapshot(self) -> list[float]:
+        """Plain values; `Trend(*snapshot)` is the same again."""
+        return [self._n, self._fast, self._slow]

@@ -1,0 +1,108 @@
+"""State that the version before saved is read, and goes on as if it had never been another.
+
+`golden/form_1.msgpack.z` was written by that version: for each clock some inputs, the sections and views it had saved
+after them, further inputs, and what it showed and signalled after those.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import orjson
+import pytest
+
+from builders import Event, Input, MonitorHarness, Take, Tick
+from monitor.lives import CONFIG
+from trueup.errors import UnknownSnapshot
+
+GOLDEN: dict[str, Any] = msgpack.unpackb(
+    zlib.decompress((Path(__file__).parent / "golden" / "form_1.msgpack.z").read_bytes()), strict_map_key=False
+)
+CLOCKS = list(GOLDEN)
+
+
+def inputs(saved: list[Any]) -> list[Input]:
+    return [Tick(row[0]) if len(row) == 1 else Take(row[0], tuple(row[1]), row[2]) for row in saved]
+
+
+def restored(clock: Any) -> MonitorHarness:
+    harness = MonitorHarness(CONFIG, clock=clock)
+    harness.offsets = dict(GOLDEN[clock]["offsets"])
+    harness.sections = dict(GOLDEN[clock]["sections"])
+    harness.raw_views = dict(GOLDEN[clock]["views"])
+    harness.step = harness.restored()
+    return harness
+
+
+def without_new(view: Event) -> Event:
+    """A view as the version before knew it."""
+    versions = [{name: of for name, of in version.items() if name != "let_go"} for version in view["versions"]]
+    return {name: of for name, of in view.items() if name != "let_go"} | {"versions": versions}
+
+
+def views(raw: dict[str, bytes]) -> dict[str, Event]:
+    return {name: without_new(orjson.loads(view)) for name, view in raw.items()}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_it_shows_what_the_version_before_showed(clock: str) -> None:
+    harness = restored(clock)
+    harness.settle()
+
+    assert views(harness.raw_views) == views(GOLDEN[clock]["views"])
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_it_goes_on_as_the_version_before_did(clock: str) -> None:
+    harness = restored(clock)
+    harness.settle()
+    harness.restart()
+    harness.run(*inputs(GOLDEN[clock]["after"]))
+
+    assert views(harness.raw_views) == views(GOLDEN[clock]["then_views"])
+    before = len(GOLDEN[clock]["outputs"])
+    assert told(output.value for output in harness.outputs) == told(GOLDEN[clock]["then_outputs"][before:])
+
+
+def told(signals: Any) -> list[bytes]:
+    """Signals without their numbers: the version before told the end of a blindness before all else of its chunk."""
+    return sorted(orjson.dumps({**orjson.loads(signal), "number": 0}) for signal in signals)
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_it_goes_on_as_one_that_was_never_stopped(clock: Any) -> None:
+    whole = MonitorHarness(CONFIG, clock=clock)
+    whole.run(*inputs(GOLDEN[clock]["before"]))
+    before = len(whole.outputs)
+    upgraded = restored(clock)
+    for harness in (whole, upgraded):
+        harness.run(*inputs(GOLDEN[clock]["after"]))
+
+    assert [output.value for output in upgraded.outputs] == [output.value for output in whole.outputs[before:]]
+    assert upgraded.raw_views == whole.raw_views
+    horizon_day = whole.step.outdated[-1]
+    kept = [{key: of for key, of in run.entries.items() if of.day >= horizon_day} for run in (whole, upgraded)]
+    assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_what_was_saved_in_the_old_way_is_gone_with_the_next_save(clock: str) -> None:
+    harness = restored(clock)
+    waiting = [name for name in harness.sections if name.startswith("join/")]
+    harness.settle()
+
+    assert waiting
+    assert [name for name in harness.sections if name.startswith("join/")] == []
+    assert len(harness.entries) == len(waiting)
+
+
+def test_a_form_that_is_not_known_is_refused_in_a_sentence() -> None:
+    harness = restored("stream")
+    name = next(name for name in harness.sections if name.startswith("join/"))
+    harness.sections[name] = msgpack.packb([7, {}, None, -1, 0])
+
+    with pytest.raises(UnknownSnapshot, match="form 7, this code reads 1"):
+        harness.restored()
