@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from trueup.engine.partitioner import partition_for
 from trueup.engine.records import Chunk, Record
@@ -17,9 +17,10 @@ ROUTES_KEPT = 10_000
 
 
 class Decoder(Protocol):
-    """Bytes of one record to events and faults; never raises."""
+    """Bytes of records to events and faults; never raises."""
 
-    def decode(self, value: bytes | None) -> Decoded: ...
+    def decode_many(self, values: Iterable[bytes | None]) -> list[dict[str, Any] | Decoded]:
+        """One item a record: the event, where it is all that the record holds and well; else whatever it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +45,31 @@ class Decoding:
         self._partition = partition
         self._partitions = partitions
         self._feeds = feeds
-        self._routes: dict[str, bool] = {}
+        self._routes: dict[str | None, bool] = {}
 
     def events(self, chunk: Chunk) -> tuple[list[Arrival], list[Rejected]]:
         """The events of a chunk in order, and what in it is no event or belongs elsewhere."""
-        feed = self._feeds[chunk.topic]
-        decode, routed_by = feed.decoder.decode, feed.routed_by
+        feed, routes = self._feeds[chunk.topic], self._routes
+        routed_by, make = feed.routed_by, tuple.__new__
         arrivals: list[Arrival] = []
         rejected: list[Rejected] = []
-        for record in chunk.records:
-            decoded = decode(record.value)
+        decoded_records = feed.decoder.decode_many([record.value for record in chunk.records])
+        for record, decoded in zip(chunk.records, decoded_records, strict=True):
+            if isinstance(decoded, dict):
+                key = decoded.get(routed_by)
+                if routes.get(key) or self._belongs_here(key):
+                    arrivals.append(make(Arrival, (record.offset, 0, record.timestamp, decoded)))
+                else:
+                    rejected.append(Rejected(record, self._misrouted(record, routed_by, str(key))))
+                continue
             # All events of a record are of one model, so the first one says where they belong.
             key = decoded.events[0][1].get(routed_by) if decoded.events else None
             if not self._belongs_here(key):
                 rejected.append(Rejected(record, self._misrouted(record, routed_by, str(key))))
                 continue
             rejected.extend(Rejected(record, fault) for fault in decoded.faults)
-            for index, event in decoded.events:
-                arrivals.append(Arrival(record.offset, index, record.timestamp, event))
+            offset, timestamp = record.offset, record.timestamp
+            arrivals += [make(Arrival, (offset, index, timestamp, event)) for index, event in decoded.events]
         return arrivals, rejected
 
     def _belongs_here(self, key: str | None) -> bool:
