@@ -15,8 +15,15 @@ from trueup.console.progress import Progress
 from trueup.console.status import read_status
 from trueup.embedded import Addresses
 
-#: How the worker is set for this job; all that is not said here is as it comes.
-SETTINGS: Mapping[str, str] = {}
+#: How the worker is set for this job, three ADWINs a model: on errors, on scores and on a feature that is a number. All
+#: that is not said here is as it comes.
+SETTINGS: Mapping[str, str] = {
+    "TRUEUP_MONITOR__DEFAULTS__LOSS_DETECTORS": '["adwin"]',
+    "TRUEUP_MONITOR__DEFAULTS__MISTAKE_DETECTORS": "[]",
+    "TRUEUP_MONITOR__DEFAULTS__SCORE_DETECTORS": '["adwin"]',
+    "TRUEUP_MONITOR__DEFAULTS__WATCH_FEATURES": '["amount"]',
+    "TRUEUP_MONITOR__DEFAULTS__PAGES": "false",
+}
 
 
 def consume(addresses: Addresses, filled: Filled, name: str, folder: Path) -> tuple[Result, float, float]:
