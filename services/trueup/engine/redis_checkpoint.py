@@ -3,18 +3,19 @@
 {prefix:worker:partition}:meta     hash   epoch, saves, journal, at:<topic> (next offsets)
 {prefix:worker:partition}:state    hash   section -> bytes
 {prefix:worker:partition}:asleep   hash   section -> bytes
-{prefix:worker:partition}:e<n>     hash   entry's key -> shelf (4 bytes), day (2 bytes), bytes      n < BUCKETS
+{prefix:worker:partition}:entries  hash   entry's key -> shelf (4 bytes), day (2 bytes), bytes
 {prefix:worker:partition}:views    hash   name -> bytes
 {prefix:worker:partition}:outbox   list   encoded outputs, oldest first
 
-Entries are spread over many small hashes, which Redis packs without a pointer between fields as long as they have few
-and short ones: an entry then takes little more than its bytes. Their names are made in the scripts, in the same slot.
+Entries are many: they are written and read thousands in a command, since in a script the command is what costs, not the
+field.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Awaitable, Mapping
+from itertools import chain
 from typing import Any, cast
 
 import msgpack
@@ -27,10 +28,8 @@ from trueup.engine.failpoints import Failpoints
 from trueup.errors import StaleWriter, Unavailable
 from trueup.step import Found, Needs
 
-#: Hashes that the entries of a partition are spread over, a power of two up to 2¹⁶.
-BUCKETS = 32_768
-#: Of which a sweep looks at so many.
-SWEPT_AT_ONCE = 64
+#: Entries that a sweep looks at, about.
+SWEPT_AT_ONCE = 1_000
 
 # What is many goes to and fro as one argument of msgpack, which both sides read in C: an argument each would cost more
 # than all the rest of a save.
@@ -39,11 +38,11 @@ return {redis.call('HGETALL', KEYS[1]), cmsgpack.pack(redis.call('HGETALL', KEYS
   cmsgpack.pack(redis.call('LRANGE', KEYS[3], 0, -1))}
 """
 
-# The epoch is the time in milliseconds where that is later: none comes twice, even where Redis is put back to a copy.
+# The epoch is the time in microseconds where that is later: none comes twice, even where Redis is put back to a copy.
 _CLAIM = f"""
 local now = redis.call('TIME')
 local next_one = (tonumber(redis.call('HGET', KEYS[1], 'epoch')) or 0) + 1
-local epoch = math.max(next_one, now[1] * 1000 + math.floor(now[2] / 1000))
+local epoch = math.max(next_one, now[1] * 1000000 + now[2])
 redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch))
 {_READ}
 """
@@ -55,38 +54,36 @@ _REREAD = f"""
 {_READ}
 """
 
-# An entry's bucket, from the first two bytes of its key, which is a hash.
-_BUCKET = f"""
-local function bucket(base, key)
-  local high, low = string.byte(key, 1, 2)
-  return base .. (high * 256 + low) % {BUCKETS}
+# Lua's unpack takes some thousands at a time. `each` calls with a list in parts of an even number.
+_EACH = """
+local function each(list, call)
+  for i = 1, #list, 4000 do call(unpack(list, i, math.min(i + 3999, #list))) end
 end
 """
 
-# KEYS: the name that buckets begin with, asleep. ARGV: the keys of entries and the names of sleeping sections, packed.
+# KEYS: entries, asleep. ARGV: the keys of entries and the names of sleeping sections, packed.
 _FIND = f"""
-{_BUCKET}
-local entries, asleep = {{}}, {{}}
-local wanted = cmsgpack.unpack(ARGV[1])
-for i, key in ipairs(wanted[1]) do entries[i] = redis.call('HGET', bucket(KEYS[1], key), key) end
-for i, name in ipairs(wanted[2]) do asleep[i] = redis.call('HGET', KEYS[2], name) end
-return cmsgpack.pack({{entries, asleep}})
+{_EACH}
+local found, wanted = {{{{}}, {{}}}}, cmsgpack.unpack(ARGV[1])
+for k = 1, 2 do
+  each(wanted[k], function(...) table.insert(found[k], redis.call('HMGET', KEYS[k], ...)) end)
+end
+return cmsgpack.pack(found)
 """
 
-# KEYS: meta, state, asleep, views, outbox, the name that buckets begin with. ARGV: epoch, saves, and packed: bases
+# KEYS: meta, state, asleep, views, outbox, entries. ARGV: epoch, saves, and packed: bases
 # (topic, offset), offsets (topic, offset); for state, asleep and views what is set (field, value) and what is gone;
 # entries (key, value); outbox entries.
 _WRITE = f"""
-{_BUCKET}
+{_EACH}
 for i = 1, #save[2], 2 do redis.call('HSET', KEYS[1], 'at:' .. save[2][i], save[2][i + 1]) end
 for k = 2, 4 do
   local set, gone = save[2 * k - 1], save[2 * k]
-  for i = 1, #set, 2 do redis.call('HSET', KEYS[k], set[i], set[i + 1]) end
-  for i = 1, #gone do redis.call('HDEL', KEYS[k], gone[i]) end
+  each(set, function(...) redis.call('HSET', KEYS[k], ...) end)
+  each(gone, function(...) redis.call('HDEL', KEYS[k], ...) end)
 end
-local entries, outbox = save[9], save[10]
-for i = 1, #entries, 2 do redis.call('HSET', bucket(KEYS[6], entries[i]), entries[i], entries[i + 1]) end
-for i = 1, #outbox do redis.call('RPUSH', KEYS[5], outbox[i]) end
+each(save[9], function(...) redis.call('HSET', KEYS[6], ...) end)
+each(save[10], function(...) redis.call('RPUSH', KEYS[5], ...) end)
 return redis.call('HINCRBY', KEYS[1], 'saves', 1)
 """
 
@@ -112,27 +109,24 @@ if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'journal', ARGV[3]) end
 return redis.call('LTRIM', KEYS[2], ARGV[2], -1)
 """
 
-# KEYS: meta, state, asleep, views, outbox, the name that buckets begin with. ARGV: epoch, saves.
+# KEYS: meta, state, asleep, views, outbox, entries. ARGV: epoch, saves.
 _BEGIN_ANEW = f"""
 {_FENCE}
-redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
-for n = 0, {BUCKETS - 1} do redis.call('UNLINK', KEYS[6] .. n) end
+redis.call('UNLINK', unpack(KEYS))
 return redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'saves', ARGV[2])
 """
 
-# KEYS: meta, then buckets. ARGV: epoch, the day for shelves that are not named, then shelf, day.
+# KEYS: meta, entries. ARGV: epoch, where to go on, how many, the day for shelves that are not named, then shelf, day.
 _SWEEP = f"""
 {_FENCE}
 local days, gone = {{}}, 0
-for i = 3, #ARGV, 2 do days[tonumber(ARGV[i])] = tonumber(ARGV[i + 1]) end
-for k = 2, #KEYS do
-  local pairs_ = redis.call('HGETALL', KEYS[k])
-  for i = 1, #pairs_, 2 do
-    local shelf, day = struct.unpack('>I4I2', pairs_[i + 1])
-    if day < (days[shelf] or tonumber(ARGV[2])) then gone = gone + redis.call('HDEL', KEYS[k], pairs_[i]) end
-  end
+for i = 5, #ARGV, 2 do days[tonumber(ARGV[i])] = tonumber(ARGV[i + 1]) end
+local found = redis.call('HSCAN', KEYS[2], ARGV[2], 'COUNT', ARGV[3])
+for i = 1, #found[2], 2 do
+  local shelf, day = struct.unpack('>I4I2', found[2][i + 1])
+  if day < (days[shelf] or tonumber(ARGV[4])) then gone = gone + redis.call('HDEL', KEYS[2], found[2][i]) end
 end
-return gone
+return {{found[1], gone}}
 """
 
 _HEAD = struct.Struct(">IH").pack
@@ -153,6 +147,8 @@ class RedisCheckpoint:
         self._name = f"{prefix}:{worker}"
         self._points = points or Failpoints()
         compare = _UNPACK if self._points.on(failpoints.NO_COMPARE) else _COMPARE
+        #: Where the sweep of a partition goes on.
+        self._cursors: dict[int, bytes] = {}
         self._claim = client.register_script(_CLAIM)
         self._reread = client.register_script(_REREAD)
         self._find = client.register_script(_FIND)
@@ -182,11 +178,11 @@ class RedisCheckpoint:
 
     async def read(self, partition: int, needs: Needs) -> Found:
         wanted, names = list(needs.entries), list(needs.asleep)
-        keys = self._keys(partition, "e", "asleep")
+        keys = self._keys(partition, "entries", "asleep")
         entries, asleep = _unpack(await self._run(self._find, keys, [_pack([wanted, names])]))
         return Found(
-            {key: value[6:] for key, value in zip(wanted, entries, strict=True) if value is not False},
-            {name: value for name, value in zip(names, asleep, strict=True) if value is not False},
+            {key: value[6:] for key, value in zip(wanted, chain(*entries), strict=True) if value is not False},
+            {name: value for name, value in zip(names, chain(*asleep), strict=True) if value is not False},
         )
 
     async def save(self, partition: int, save: Save) -> None:
@@ -211,7 +207,7 @@ class RedisCheckpoint:
                 list(save.outbox),
             ]
         )
-        keys = self._keys(partition, "meta", "state", "asleep", "views", "outbox", "e")
+        keys = self._keys(partition, "meta", "state", "asleep", "views", "outbox", "entries")
         await self._run(self._save, keys, [save.epoch, save.saves, packed])
 
     async def _save_apart(self, partition: int, save: Save) -> None:
@@ -228,15 +224,15 @@ class RedisCheckpoint:
         await self._run(self._clear, keys, [epoch, count, "" if journal_at is None else journal_at, saves])
 
     async def begin_anew(self, partition: int, epoch: int, saves: int) -> None:
-        keys = self._keys(partition, "meta", "state", "asleep", "views", "outbox", "e")
+        keys = self._keys(partition, "meta", "state", "asleep", "views", "outbox", "entries")
         await self._run(self._begin_anew, keys, [epoch, saves])
 
     async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:
-        first = turn * SWEPT_AT_ONCE
-        buckets = [f"e{(first + at) % BUCKETS}" for at in range(SWEPT_AT_ONCE)]
         others = [item for shelf, day in outdated.items() if shelf >= 0 for item in (shelf, day)]
-        args = [epoch, outdated.get(-1, 0), *others]
-        return int(await self._run(self._sweep, self._keys(partition, "meta", *buckets), args))
+        cursor = self._cursors.get(partition, b"0") if turn > 1 else b"0"
+        args = [epoch, cursor, SWEPT_AT_ONCE, outdated.get(-1, 0), *others]
+        self._cursors[partition], gone = await self._run(self._sweep, self._keys(partition, "meta", "entries"), args)
+        return int(gone)
 
     async def views(self, partition: int) -> Mapping[str, bytes]:
         fields = await self._read(self._keys(partition, "views")[0])
