@@ -24,8 +24,16 @@ AHEAD = 5_000
 class KafkaHistory:
     """`History` on Kafka. Connects when it is first asked; reading on where it stopped costs no request of its own."""
 
-    def __init__(self, bootstrap: str, *, prefix: str, security: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        prefix: str,
+        security: Mapping[str, Any] | None = None,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
         self._bootstrap = bootstrap
+        self._silence_seconds = silence_seconds
         self._prefix = prefix
         self._security = dict(security or {})
         self._consumer: AIOKafkaConsumer | None = None
@@ -69,7 +77,7 @@ class KafkaHistory:
         return Chunk(topic, partition, found) if found else None
 
     async def _end(self, part: TopicPartition) -> int:
-        async with self._reading:
+        async with self._reading, asyncio.timeout(self._silence_seconds):
             consumer = await self._connected()
             self._ends.update(await consumer.end_offsets([part]))
             return self._ends[part]
@@ -85,7 +93,7 @@ class KafkaHistory:
             if self._next.get(part) != at:
                 self._ahead[part].clear()
                 consumer.seek(part, at)
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with asyncio.timeout(self._silence_seconds):
                 while not self._ahead[part] and await consumer.position(part) < end:
                     fetched = await consumer.getmany(part, timeout_ms=500, max_records=AHEAD)
                     self._ahead[part].extend(fetched.get(part, []))
@@ -111,8 +119,8 @@ class KafkaHistory:
             )
             try:
                 await consumer.start()
-            except (KafkaError, OSError):
-                await consumer.stop()
-                raise
-            self._consumer = consumer
+                self._consumer = consumer
+            finally:
+                if self._consumer is None:
+                    await consumer.stop()
         return self._consumer
