@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from aiokafka.consumer import fetcher
 from faust.types import TP
 from mode import Service
 
@@ -25,6 +26,12 @@ from trueup.errors import TopicWentBack
 
 A, B = TP("trueup.predictions", 0), TP("trueup.predictions", 1)
 MOST = 3
+
+
+@pytest.fixture(autouse=True)
+def _whole_records_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`batches.register` makes the records of every consumer in the process lean: after the test they are whole."""
+    monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
 
 
 class Topics(Service):

@@ -18,6 +18,7 @@ from trueup.embedded import Stack
 from trueup.embedded.ports import free_ports
 from trueup.engine.kafka_history import KafkaHistory
 from trueup.engine.publisher import KafkaPublisher
+from trueup.engine.records import Record
 from trueup.errors import Unavailable
 from trueup.step import Output
 
@@ -183,6 +184,27 @@ def test_of_what_does_not_reach_its_end_nothing_is_given(stack: Stack, first: in
             assert await bench.records("predictions", 0, first, end) is None
             await bench.write("predictions", 0, *numbers(30, end))
             assert await bench.records("predictions", 0, first, end) == numbered(first, end)
+
+    within(60, work())
+
+
+@pytest.mark.live
+def test_whoever_else_reads_in_the_same_process_gets_whole_records(stack: Stack) -> None:
+    async def work() -> None:
+        async with opened(stack) as bench:
+            await bench.write("predictions", 0, b"0")
+            chunk = await bench.history.records("predictions", 0, 0, 1)
+            assert chunk is not None
+            where = TopicPartition(bench.prefix + "predictions", 0)
+            consumer = AIOKafkaConsumer(bootstrap_servers=stack.addresses.kafka, auto_offset_reset="earliest")
+            await consumer.start()
+            try:
+                consumer.assign([where])
+                record = await consumer.getone(where)
+            finally:
+                await consumer.stop()
+            assert record.headers == ()
+            assert chunk.records == [Record(0, record.timestamp / 1000, b"k", b"0")]
 
     within(60, work())
 

@@ -10,7 +10,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from trueup.engine import lean_records
 from trueup.engine.publisher import JOURNAL
 from trueup.engine.records import Chunk, Record
 from trueup.errors import Unavailable
@@ -96,7 +95,7 @@ class KafkaHistory:
             async with asyncio.timeout(self._silence_seconds):
                 while not self._ahead[part] and await consumer.position(part) < end:
                     fetched = await consumer.getmany(part, timeout_ms=500, max_records=AHEAD)
-                    self._ahead[part].extend(fetched.get(part, []))
+                    self._ahead[part].extend(map(_record, fetched.get(part, [])))
             return self._take(part, end)
 
     def _take(self, part: TopicPartition, end: int) -> list[Record]:
@@ -109,7 +108,6 @@ class KafkaHistory:
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            lean_records.install()
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._bootstrap,
                 enable_auto_commit=False,
@@ -124,3 +122,10 @@ class KafkaHistory:
                 if self._consumer is None:
                     await consumer.stop()
         return self._consumer
+
+
+def _record(fetched: Any) -> Record:
+    """A record as aiokafka makes it, or as it does in a worker (`lean_records`): other consumers want theirs whole."""
+    if isinstance(fetched, Record):
+        return fetched
+    return Record(fetched.offset, fetched.timestamp / 1000, fetched.key, fetched.value)
