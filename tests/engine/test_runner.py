@@ -15,10 +15,13 @@ import pytest
 
 from engine.bench import EAGER, Bench, ok, settled, until, within
 from engine.counting import MODEL, Counting, chunk, never, setup, value
-from engine.faulty import Broken
+from engine.faulty import Broken, FaultyCheckpoint
+from trueup.engine.failpoints import Failpoints
+from trueup.engine.lane import Lane
 from trueup.engine.loop import LoopSettings
 from trueup.engine.memory import MemoryPublisher
 from trueup.engine.records import Chunk
+from trueup.engine.runner import LoopCounts, Ports, Runner
 from trueup.errors import Unavailable
 from trueup.step import Arrival, Found, Output
 
@@ -357,20 +360,25 @@ class Exhausted(Counting):
         raise MemoryError
 
 
-def test_a_lane_that_failed_halfway_is_never_saved_though_a_rebalance_comes_before_the_end() -> None:
+def test_a_lane_that_failed_halfway_is_never_saved_whatever_it_is_told() -> None:
     async def work() -> None:
-        bench = Bench(PROMPT, shared=replace(setup(), restore=partial(Exhausted, bad_tick=never)))
-        async with running(bench) as task:
-            bench.faults.hold("read")
-            await bench.loop.offer(ok(0, "ok-a"))
-            await until(lambda: bench.faults.reached["read"] == 1)
-            revoking = asyncio.create_task(bench.loop.revoke())
-            assert not await settled(revoking)
-            bench.faults.let_on("read")
-            await revoking
-            with pytest.raises(MemoryError):
-                await task
-            assert bench.faults.reached["save"] == 0
+        bench, failures = Bench(), list[BaseException]()
+        shared = replace(setup(), restore=partial(Exhausted, bad_tick=never))
+        checkpoint = FaultyCheckpoint(bench.kept, bench.faults)
+        lane = Lane(0, await checkpoint.claim(0), shared)
+
+        async def commit(_: int, __: Mapping[str, int]) -> None:
+            return
+
+        ports = Ports(checkpoint, MemoryPublisher(bench.log), commit, PROMPT, LoopCounts(), lambda: 0.0, Failpoints())
+        runner = Runner(lane, ports, unpublished=[], lost=lambda _: None, failed=failures.append, room=lambda: None)
+        lane.offer(ok(0, "ok-a"))
+        runner.start()
+        await until(lambda: bool(failures))
+        assert lane.dirty
+        await runner.close()
+        assert isinstance(failures[0], MemoryError)
+        assert bench.faults.reached["save"] == 0
 
     within(10, work())
 
@@ -489,16 +497,75 @@ def test_a_partition_that_waits_for_an_answer_with_its_work_in_hand_is_behind(pl
     within(10, work())
 
 
-def test_what_costs_little_is_saved_without_work_and_a_share_of_the_time_is_enough() -> None:
-    # Nothing more comes: the work done never reaches its share, and the lane is saved by the time that passes.
-    async def work() -> None:
-        bench = Bench(LoopSettings(save_interval_seconds=0.0, save_share=1e-9, idle_save_share=0.5, stuck_seconds=1e9))
-        async with running(bench):
-            for offset in range(3):
-                await bench.loop.offer(ok(offset, f"ok-{offset}"))
-                await until(lambda offset=offset: len(bench.committed) == offset + 1)  # type: ignore[misc]
+BY_TIME = LoopSettings(save_interval_seconds=0.0, stuck_seconds=1e9, save_share=1e-9, idle_save_share=0.5)
+SHARES = [
+    pytest.param(BY_TIME, True, id="of the time that passes"),
+    pytest.param(replace(BY_TIME, save_share=0.999999, idle_save_share=1e-9), True, id="of the work"),
+    pytest.param(replace(BY_TIME, idle_save_share=1e-9), False, id="of neither"),
+]
 
-    within(30, work())
+
+@pytest.mark.parametrize(("pace", "saved"), SHARES)
+def test_a_lane_is_cut_again_once_that_costs_its_share_of_the_work_or_of_the_time(
+    pace: LoopSettings, saved: bool
+) -> None:
+    async def work() -> None:
+        bench = Bench(pace)
+        async with running(bench):
+            await bench.loop.offer(ok(0, "ok-0"))
+            await until(lambda: len(bench.committed) == 1)
+            await bench.loop.offer(ok(1, "ok-1"))
+            await until(lambda: bench.loop.lanes[0].offsets == {"predictions": 2})
+            if saved:
+                await until(lambda: len(bench.committed) == 2)
+            else:
+                await passing()
+                assert len(bench.committed) == 1
+
+    within(10, work())
+
+
+def test_a_save_of_nothing_but_the_time_waits_for_longer() -> None:
+    async def work() -> None:
+        bench = Bench(replace(PROMPT, tick_save_seconds=1e6), shared=setup(clock="wall"))
+        async with running(bench):
+            lane = bench.loop.lanes[0]
+            await until(lambda: lane.dirty)
+            await passing()
+            assert (lane.only_ticks, bench.committed) == (True, [])
+            await bench.loop.offer(ok(0, "ok-0"))
+            await until(lambda: bench.committed == [(0, {"predictions": 1})])
+
+    within(10, work())
+
+
+@pytest.mark.parametrize("place", ["publish", "clear"])
+def test_outputs_that_did_not_go_out_are_sent_again_though_nothing_new_comes(place: str) -> None:
+    async def work() -> None:
+        bench = Bench(replace(PROMPT, publish_again_seconds=0.0))
+        async with running(bench):
+            bench.faults.armed[place] = "fail"
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.committed == [(0, {"predictions": 1})])
+            assert (await bench.kept.claim(0)).outbox == []
+
+    within(10, work())
+
+
+def test_outputs_that_did_not_go_out_are_not_sent_again_before_their_time_whatever_comes() -> None:
+    async def work() -> None:
+        bench = Bench(replace(PROMPT, publish_again_seconds=1e6))
+        async with running(bench):
+            bench.faults.armed["publish"] = "fail"
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.faults.reached["publish"] == 1)
+            for offset in range(1, 4):
+                await bench.loop.offer(ok(offset, f"urgent-{offset}"))
+                await until(lambda offset=offset: bench.loop.lanes[0].offsets == {"predictions": offset + 1})  # type: ignore[misc]
+            await passing()
+            assert (bench.faults.reached["publish"], bench.faults.reached["save"]) == (1, 1)
+
+    within(10, work())
 
 
 class Unnumbered(MemoryPublisher):

@@ -10,7 +10,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from trueup.engine import lean_records
 from trueup.engine.publisher import JOURNAL
 from trueup.engine.records import Chunk, Record
 from trueup.errors import Unavailable
@@ -24,8 +23,16 @@ AHEAD = 5_000
 class KafkaHistory:
     """`History` on Kafka. Connects when it is first asked; reading on where it stopped costs no request of its own."""
 
-    def __init__(self, bootstrap: str, *, prefix: str, security: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        prefix: str,
+        security: Mapping[str, Any] | None = None,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
         self._bootstrap = bootstrap
+        self._silence_seconds = silence_seconds
         self._prefix = prefix
         self._security = dict(security or {})
         self._consumer: AIOKafkaConsumer | None = None
@@ -75,7 +82,7 @@ class KafkaHistory:
         return Chunk(topic, partition, found) if found else None
 
     async def _end(self, part: TopicPartition) -> int:
-        async with self._reading:
+        async with self._reading, asyncio.timeout(self._silence_seconds):
             consumer = await self._connected()
             self._ends.update(await consumer.end_offsets([part]))
             return self._ends[part]
@@ -91,10 +98,10 @@ class KafkaHistory:
             if self._next.get(part) != at:
                 self._ahead[part].clear()
                 consumer.seek(part, at)
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with asyncio.timeout(self._silence_seconds):
                 while not self._ahead[part] and await consumer.position(part) < end:
                     fetched = await consumer.getmany(part, timeout_ms=500, max_records=AHEAD)
-                    self._ahead[part].extend(fetched.get(part, []))
+                    self._ahead[part].extend(map(_record, fetched.get(part, [])))
             return self._take(part, end)
 
     def _take(self, part: TopicPartition, end: int) -> list[Record]:
@@ -107,7 +114,6 @@ class KafkaHistory:
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            lean_records.install()
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._bootstrap,
                 enable_auto_commit=False,
@@ -117,8 +123,15 @@ class KafkaHistory:
             )
             try:
                 await consumer.start()
-            except (KafkaError, OSError):
-                await consumer.stop()
-                raise
-            self._consumer = consumer
+                self._consumer = consumer
+            finally:
+                if self._consumer is None:
+                    await consumer.stop()
         return self._consumer
+
+
+def _record(fetched: Any) -> Record:
+    """A record as aiokafka makes it, or as it does in a worker (`lean_records`): other consumers want theirs whole."""
+    if isinstance(fetched, Record):
+        return fetched
+    return Record(fetched.offset, fetched.timestamp / 1000, fetched.key, fetched.value)
