@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from typing import Any
 
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import (
     IllegalSaslStateError,
     KafkaConnectionError,
@@ -26,6 +26,7 @@ from trueup.errors import InvalidSettings, TrueupError, Unavailable
 
 #: For the first connection; a broker lets a failed login wait for a moment.
 LOGIN_SECONDS = 10.0
+CLOSE_SECONDS = 1.0
 
 
 def refuse_bad_login(bootstrap: str, security: KafkaSecurity) -> None:
@@ -61,13 +62,16 @@ async def _connect(host: str, port: int, arguments: dict[str, Any]) -> None:
 
     So does a refused token: Kafka says so in a way that aiokafka takes for a welcome, and answers with nothing then.
     """
-    connection = await create_conn(host, port, client_id="trueup", request_timeout_ms=5_000, **arguments)
+    connection = AIOKafkaConnection(host, port, client_id="trueup", request_timeout_ms=5_000, **arguments)
     try:
+        await connection.connect()
         answer = await connection.send(MetadataRequest([]))
         if not answer.brokers:
             raise IllegalSaslStateError("the broker takes no requests over this connection")
     finally:
-        connection.close()
+        closed = connection.close()
+        if closed is not None and connection._protocol is not None:
+            await asyncio.wait([closed], timeout=CLOSE_SECONDS)
 
 
 def _sentence(error: BaseException, server: str, security: KafkaSecurity) -> TrueupError | None:

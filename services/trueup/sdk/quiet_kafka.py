@@ -1,7 +1,8 @@
 """kafka-python says the same thing ten times a second while Kafka or a topic is missing. In the threads that Trueup
 started, each line of its code may warn once a minute; the app's own use of kafka-python is not touched.
 
-And it says too much: at DEBUG, passwords and tokens are in its log, as they are in aiokafka's.
+And it says too much: at DEBUG, passwords and tokens are in its log, as they are in aiokafka's. Those lines are dropped
+for everybody in the process.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ import logging
 INTERVAL_S = 60.0
 #: How kafka-python names its threads after the client ids given here.
 OWN_THREADS = ("trueup-", "kafka-io-trueup-")
+
+
+#: Loggers that write, at DEBUG, what an admin client is configured with, or what is sent.
+LOG_LOGINS = ("kafka.net.connection", "kafka.protocol.parser", "kafka.admin.client", "aiokafka.conn")
 
 
 class OncePerMinute(logging.Filter):
@@ -38,12 +43,12 @@ class WithoutLogins(logging.Filter):
             return True
         sent = record.args if isinstance(record.args, tuple) else ()
         login = any(type(arg).__name__.startswith("Sasl") for arg in sent)
-        return not login and "with configuration" not in str(record.msg)
+        return not login and not any(words in str(record.msg) for words in ("with configuration", "Send: %r"))
 
 
 def hide_logins() -> None:
     """Put the filter on the loggers of kafka-python and aiokafka that write logins, once."""
-    for logger in map(logging.getLogger, ("kafka.net.connection", "kafka.admin.client", "aiokafka.conn")):
+    for logger in map(logging.getLogger, LOG_LOGINS):
         if not any(isinstance(existing, WithoutLogins) for existing in logger.filters):
             logger.addFilter(WithoutLogins())
 
