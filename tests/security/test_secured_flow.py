@@ -206,15 +206,17 @@ def test_a_wrong_password_for_redis_is_one_sentence_without_it(parts: Parts, com
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        pytest.param(("monitor",), "look at the topics", id="monitor"),
+        pytest.param(("monitor",), "read trueup.predictions", id="monitor"),
         pytest.param(("topics", "check"), "look at the topics", id="topics check"),
         pytest.param(("topics", "create"), "set the topics up", id="topics create"),
         pytest.param(("tail", "alerts"), "trueup.alerts", id="tail"),
-        pytest.param(("status",), "look at topics", id="status"),
+        pytest.param(("status",), "describe trueup.predictions", id="status"),
     ],
 )
 def test_a_user_without_rights_is_told_so(parts: Parts, command: tuple[str, ...], said: str) -> None:
-    done = parts.trueup(*command, **parts.settings("stranger", redis="trueup-operator"))
+    done = parts.trueup(
+        *command, **parts.settings("stranger", redis="trueup-operator" if command == ("status",) else "trueup")
+    )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
@@ -233,3 +235,14 @@ def test_a_password_without_tls_is_refused_unless_said_twice(secured: Secured, p
     assert "without TLS" in refused.stderr
     taken = parts.trueup("topics", "create", TRUEUP_KAFKA__SECURITY__ALLOW_PLAINTEXT_PASSWORD="true", **settings)
     assert taken.returncode == 0, taken.stderr
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "certificate"])
+def test_a_worker_that_lacks_rights_ends_and_names_them(parts: Parts, mechanism: str) -> None:
+    """Whoever may only look may neither write nor take part in the group."""
+    done = parts.trueup("monitor", **parts.settings("trueup-operator", mechanism))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    for missing in ("write trueup.signals", "write trueup.journal", "read with group trueup-monitor"):
+        assert missing in done.stderr
+    assert "read trueup.predictions" not in done.stderr

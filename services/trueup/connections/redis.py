@@ -12,6 +12,8 @@ from trueup.connections.secret import revealed
 from trueup.connections.tls import Files, tls_context
 from trueup.errors import InvalidSettings
 
+_LOOK = "return redis.call('HLEN', KEYS[1])"
+
 
 def redis_arguments(settings: RedisSettings) -> dict[str, Any]:
     """For `Redis.from_url`, of `redis` and of `redis.asyncio`, the url among them. Holds secrets: never to be printed.
@@ -54,7 +56,8 @@ def _text(files: Files, which: str) -> str | None:
 
 def redis_refusal(error: BaseException, settings: RedisSettings) -> InvalidSettings | None:
     """What a person has to mend where Redis answered and will not have us; None: it may be otherwise a moment later."""
-    if isinstance(error, NoPermissionError):
+    # Redis 6 says ACL of what a script may not do, and has no word of its own for it.
+    if isinstance(error, NoPermissionError) or "ACL failure" in str(error) or "NOPERM" in str(error):
         return InvalidSettings(
             f"Redis at {settings.url} does not let {settings.username or 'default'} do what is needed ({error}): "
             "docs/security.md has the rights"
@@ -70,14 +73,15 @@ def redis_refusal(error: BaseException, settings: RedisSettings) -> InvalidSetti
 
 
 def refuse_bad_login(settings: RedisSettings) -> None:
-    """Connect once.
+    """Connect once, and run a script that reads one of our keys: all that a worker does is a script. Changes nothing.
 
     Raises:
-        InvalidSettings: Redis is there and does not let us in. Where it is not there, nothing is raised: it may come.
+        InvalidSettings: Redis is there and does not let us in, or not at our keys. Where it is not there, nothing is
+            raised: it may come.
     """
     with Redis.from_url(**redis_arguments(settings), socket_timeout=10, socket_connect_timeout=3) as client:
         try:
-            client.ping()
+            client.register_script(_LOOK)(keys=[f"{{{settings.key_prefix}:login}}"])
         except (RedisError, OSError) as error:
             refusal = redis_refusal(error, settings)
             if refusal is not None:

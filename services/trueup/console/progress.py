@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from trueup.connections.kafka_login import refuse_bad_login
 from trueup.connections.kafka_python import kafka_python_arguments
-from trueup.connections.kafka_rights import missing_right
+from trueup.connections.kafka_rights import Right, missing_right, refuse_missing_rights
 from trueup.connections.redis import redis_arguments, redis_refusal
 from trueup.errors import Unavailable
 from trueup.settings import Settings
@@ -139,6 +139,9 @@ class Progress:
         if self._consumer is None:
             kafka = self._settings.kafka
             refuse_bad_login(kafka.bootstrap, kafka.security)
+            read = {topic.name for topics in INPUTS.values() for topic in topics}
+            rights: dict[str, Right] = dict.fromkeys((kafka.topic_prefix + name for name in sorted(read)), "describe")
+            refuse_missing_rights(kafka.bootstrap, kafka.security, rights)
             self._consumer = KafkaConsumer(
                 bootstrap_servers=kafka.bootstrap.split(","),
                 enable_auto_commit=False,

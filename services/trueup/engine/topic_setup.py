@@ -265,6 +265,9 @@ def _found(admin: KafkaAdminClient, specs: Iterable[TopicSpec]) -> list[TopicSpe
 def _connect(bootstrap: str, security: Mapping[str, Any] | None) -> KafkaAdminClient:
     """kafka-python leaves a socket and a thread behind where nobody listens: we knock at the ports first."""
     settings = security or {}
+    if unknown := sorted(set(settings) - set(KafkaAdminClient.DEFAULT_CONFIG)):
+        # kafka-python's own message would show their values too.
+        raise InvalidSettings(f"kafka-python does not know the settings {', '.join(unknown)}")
     servers = [server.strip() for server in bootstrap.split(",")]
     if not settings.get("proxy_url"):
         servers = [server for server in servers if _listens(server)]

@@ -8,12 +8,13 @@ import faust
 
 from trueup.connections import kafka_login, redis
 from trueup.connections.kafka_python import kafka_python_arguments
+from trueup.connections.kafka_rights import Right, refuse_missing_rights
 from trueup.engine import topic_setup
 from trueup.engine.topic_setup import TopicSpec
 from trueup.errors import InvalidSettings
 from trueup.settings import Settings
 from trueup.workers.service import Service
-from trueup.workers.setups import INPUTS, WorkerName, topic_specs
+from trueup.workers.setups import INPUTS, OUTPUTS, WorkerName, topic_specs
 
 
 def run(worker: WorkerName, settings: Settings, *, log_level: str = "INFO") -> None:
@@ -26,11 +27,20 @@ def run(worker: WorkerName, settings: Settings, *, log_level: str = "INFO") -> N
     """
     kafka_login.refuse_bad_login(settings.kafka.bootstrap, settings.kafka.security)
     redis.refuse_bad_login(settings.redis)
+    _refuse_missing_rights(worker, settings)
     _refuse_wrong_topics(worker, settings)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     service = Service(worker, settings)
     runner = faust.Worker(service.app, loglevel=log_level, quiet=True, redirect_stdouts=False)
     runner.execute_from_commandline()
+
+
+def _refuse_missing_rights(worker: WorkerName, settings: Settings) -> None:
+    """Without a right a worker would fail somewhere inside, again and again."""
+    kafka = settings.kafka
+    rights: dict[str, Right] = {kafka.topic_prefix + topic.name: "read" for topic in INPUTS[worker]}
+    rights |= {kafka.topic_prefix + topic.name: "write" for topic in OUTPUTS[worker]}
+    refuse_missing_rights(kafka.bootstrap, kafka.security, rights, group=f"{kafka.group_prefix}-{worker}")
 
 
 def _refuse_wrong_topics(worker: WorkerName, settings: Settings) -> None:
