@@ -93,11 +93,13 @@ def test_without_a_file_there_is_none_to_name() -> None:
     assert config_file() is None
 
 
-def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRUEUP_REDIS__URL", "redis://app:s3cret@redis:6379/0")
+def test_a_password_in_the_address_becomes_a_setting_that_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUEUP_REDIS__URL", "rediss://app:s3cret@redis:6379/0")
     settings = read()
-    assert settings.redis.url == "redis://app:s3cret@redis:6379/0"
-    assert settings.redis.shown == "redis://app:***@redis:6379/0"
+    assert settings.redis.url == "rediss://redis:6379/0"
+    assert settings.redis.username == "app"
+    assert settings.redis.password is not None
+    assert settings.redis.password.get_secret_value() == "s3cret"
     assert "s3cret" not in settings.model_dump_json()
 
 

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from trueup.embedded import ServerFailed
+from trueup.errors import InvalidSettings
 from trueup.up import HEALTHY_SECONDS, LONGEST_WAIT_SECONDS, Restarts, Together
 
 DEADLINE_S = 40.0
@@ -43,6 +44,25 @@ def test_workers_read_the_file_that_was_read_here_and_dead_servers_are_told(
         running.stack.kill_redis()
         with pytest.raises(ServerFailed, match=r"Redis has ended \(.*redis\.log may say why\)"):
             running.supervise()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('[kafka.security]\nprotocol = "SSL"\n', id="TLS to Kafka"),
+        pytest.param('[redis]\nurl = "rediss://redis"\n', id="TLS to Redis"),
+        pytest.param('[redis]\npassword = "s3cret"\nallow_plaintext_password = true\n', id="a password"),
+    ],
+)
+def test_security_that_was_asked_for_is_not_left_out_in_silence(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "trueup.toml"
+    file.write_text(text)
+    with (
+        pytest.raises(InvalidSettings, match="without either"),
+        Together(tmp_path / "data", config=file, say=lambda _: None),
+    ):
+        pass
+    assert not (tmp_path / "data").exists()
 
 
 def _wait(running: Together, done: Callable[[], bool]) -> None:

@@ -99,7 +99,7 @@ def up(config: Path | None, folder: Path) -> None:
 
     with Together(folder, config=config, say=click.echo) as running:
         click.echo(f"Kafka  {running.settings.kafka.bootstrap}")
-        click.echo(f"Redis  {running.settings.redis.shown}")
+        click.echo(f"Redis  {running.settings.redis.url}")
         click.echo(f"logs   {folder}")
         click.echo("")
         click.echo("In another terminal:")
@@ -180,12 +180,15 @@ def topics() -> None:
     """Create the topics, or check them."""
 
 
-def _on_topics(config: Path | None, act: Callable[[Any, Any, Any], None]) -> None:
+def _on_topics(config: Path | None, act: Callable[[Any, Any, Any, Any], None]) -> None:
+    from trueup.connections.kafka_login import refuse_bad_login
+    from trueup.connections.kafka_python import kafka_python_arguments
     from trueup.engine import topic_setup
     from trueup.workers.setups import topic_specs
 
     settings = _settings(config)
-    act(topic_setup, settings, topic_specs(settings))
+    refuse_bad_login(settings.kafka.bootstrap, settings.kafka.security)
+    act(topic_setup, settings.kafka, topic_specs(settings), kafka_python_arguments(settings.kafka.security))
 
 
 @topics.command()
@@ -193,8 +196,8 @@ def _on_topics(config: Path | None, act: Callable[[Any, Any, Any], None]) -> Non
 def create(config: Path | None) -> None:
     """Make what is missing, and set what can be set; never delete anything."""
 
-    def act(topic_setup: Any, settings: Any, specs: Any) -> None:
-        made = topic_setup.create(settings.kafka.bootstrap, specs, replication=settings.kafka.replication)
+    def act(topic_setup: Any, kafka: Any, specs: Any, security: Any) -> None:
+        made = topic_setup.create(kafka.bootstrap, specs, replication=kafka.replication, security=security)
         for name in made.created:
             click.echo(f"created {name}")
         for name in made.changed:
@@ -208,8 +211,8 @@ def create(config: Path | None) -> None:
 def check(config: Path | None) -> None:
     """Say what is not as it has to be; exit 1 where there is anything."""
 
-    def act(topic_setup: Any, settings: Any, specs: Any) -> None:
-        differences = topic_setup.check(settings.kafka.bootstrap, specs)
+    def act(topic_setup: Any, kafka: Any, specs: Any, security: Any) -> None:
+        differences = topic_setup.check(kafka.bootstrap, specs, security=security)
         for difference in differences:
             click.echo(difference.sentence)
         sys.exit(1 if differences else 0)

@@ -11,13 +11,14 @@ import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from trueup.alerter.config import AlerterConfig
 from trueup.channels.config import ChannelsConfig
+from trueup.connections.kafka_security import KafkaSecurity
+from trueup.connections.redis_settings import RedisSettings
 from trueup.engine import failpoints
 from trueup.errors import InvalidSettings
 from trueup.monitor.config import MonitorConfig
@@ -27,13 +28,8 @@ from trueup_schemas.values import Name
 #: Names the file to read; without it, `trueup.toml` in the current folder where there is one.
 CONFIG_VARIABLE = "TRUEUP_CONFIG"
 DEFAULT_FILE = "trueup.toml"
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")).geturl()
+#: Sections in which a wrong value may be a secret that was written to the wrong place.
+_SECRET_PLACES = {"security", "redis", "channels"}
 
 
 class KafkaSettings(BaseModel):
@@ -50,23 +46,7 @@ class KafkaSettings(BaseModel):
     group_prefix: Name = "trueup"
     session_timeout_seconds: Annotated[float, Field(ge=6, le=300)] = 10.0
     heartbeat_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
-
-
-class RedisSettings(BaseModel):
-    """Where the state is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    #: May hold a password: print `shown`, never this.
-    url: Annotated[str, Field(pattern=r"^(redis|rediss|unix)://"), PlainSerializer(_without_password)] = (
-        "redis://127.0.0.1:6379/0"
-    )
-    key_prefix: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]+$", max_length=100)] = "trueup"
-
-    @property
-    def shown(self) -> str:
-        """The address without its password."""
-        return _without_password(self.url)
+    security: KafkaSecurity = KafkaSecurity()
 
 
 class EngineSettings(BaseModel):
@@ -99,6 +79,7 @@ class Settings(BaseSettings):
         frozen=True,
         extra="forbid",
         nested_model_default_partial_update=True,
+        hide_input_in_errors=True,
     )
 
     kafka: KafkaSettings = KafkaSettings()
@@ -193,6 +174,12 @@ def _sentence(error: ValidationError, path: Path | None) -> str:
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    secret = isinstance(first.get("input"), dict) or bool({"url", "secret"} & set(first["loc"]))
-    given = "" if secret else f", not {first.get('input')!r}"
+    given = f", not {first.get('input')!r}" if _may_be_shown(first) else ""
     return f"setting {where or '?'} in the environment or {path or DEFAULT_FILE}: {first['msg']}{given}{more}"
+
+
+def _may_be_shown(problem: Any) -> bool:
+    """Whether the input that is at fault may be repeated: neither in a place of secrets, nor under a name unknown."""
+    if isinstance(problem.get("input"), dict | list) or problem["type"] == "extra_forbidden":
+        return False
+    return not _SECRET_PLACES & set(problem["loc"])

@@ -18,10 +18,12 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from trueup.connections.kafka_python import kafka_python_arguments
 from trueup.embedded import Addresses, ServerFailed, Stack
 from trueup.embedded.ports import is_free
 from trueup.embedded.server import Server
 from trueup.engine import topic_setup
+from trueup.errors import InvalidSettings
 from trueup.settings import CONFIG_VARIABLE, Settings, config_file, read
 from trueup.workers.setups import WorkerName, topic_specs
 
@@ -40,7 +42,8 @@ def create_topics(settings: Settings) -> None:
         Unavailable, InvalidSettings: no broker answers, or a topic is there with another number of partitions.
     """
     kafka = settings.kafka
-    topic_setup.create(kafka.bootstrap, topic_specs(settings), replication=kafka.replication)
+    security = kafka_python_arguments(kafka.security)
+    topic_setup.create(kafka.bootstrap, topic_specs(settings), replication=kafka.replication, security=security)
 
 
 @dataclass(slots=True)
@@ -142,6 +145,7 @@ class Together:
         with ExitStack() as leave:
             file = config_file(self._config)
             given = read(file)
+            _refuse_security(given)
             self.stack = leave.enter_context(Stack(self._folder, partitions=given.kafka.partitions, say=self._say))
             self.environment = _environment(self.stack.addresses, file)
             self.settings = _at(given, self.stack)
@@ -181,6 +185,16 @@ def _environment(addresses: Addresses, file: Path | None) -> dict[str, str]:
     """What a process in any folder needs to have the same settings."""
     found = {"TRUEUP_KAFKA__BOOTSTRAP": addresses.kafka, "TRUEUP_REDIS__URL": addresses.redis}
     return found if file is None else {**found, CONFIG_VARIABLE: str(file)}
+
+
+def _refuse_security(settings: Settings) -> None:
+    """The embedded servers speak plain text on loopback: what was asked for is not left out in silence."""
+    kafka, redis = settings.kafka.security, settings.redis
+    if kafka.protocol != "PLAINTEXT" or redis.tls or redis.password is not None or redis.password_file is not None:
+        raise InvalidSettings(
+            "the settings ask for TLS or passwords, and this runs a Kafka and a Redis of its own, on loopback without "
+            "either: leave [kafka.security] and those of [redis] out, or run the workers alone (`trueup monitor`, ...)"
+        )
 
 
 def _needed(settings: Settings) -> tuple[WorkerName, ...]:

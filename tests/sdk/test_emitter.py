@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from trueup.sdk import Counts, Emitter, EmitterLimits
-from trueup.sdk.kafka_port import Done, InvalidSecurity, NotNow
+from trueup.sdk.kafka_port import Done, NotNow
+from trueup.sdk.security import InvalidSecurity
 
 Eventually = Callable[..., None]
 

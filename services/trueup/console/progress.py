@@ -13,6 +13,10 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from redis.exceptions import RedisError
 
+from trueup.connections.kafka_login import refuse_bad_login
+from trueup.connections.kafka_python import kafka_python_arguments
+from trueup.connections.kafka_rights import Right, missing_right, refuse_missing_rights
+from trueup.connections.redis import redis_arguments, redis_refusal
 from trueup.errors import Unavailable
 from trueup.settings import Settings
 from trueup.workers.setups import INPUTS, WorkerName
@@ -32,12 +36,15 @@ class Progress:
 
     Raises:
         Unavailable: from any call, where Redis or Kafka does not answer.
+        InvalidSettings: from any call, where one of them does not let us in, or not look.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._partitions = range(settings.kafka.partitions)
-        self._redis = redis.Redis.from_url(settings.redis.url, socket_timeout=10, socket_connect_timeout=3)
+        self._redis = redis.Redis.from_url(
+            **redis_arguments(settings.redis), socket_timeout=10, socket_connect_timeout=3
+        )
         self._consumer: KafkaConsumer | None = None
 
     def __enter__(self) -> Self:
@@ -65,7 +72,8 @@ class Progress:
                     meta, outbox, *rest = pipeline.execute()
                 found[partition] = _saved(meta, outbox, rest[0] if rest else {})
         except (RedisError, OSError) as error:
-            raise Unavailable(f"Redis does not answer at {self._settings.redis.shown}: {error}") from error
+            refused = redis_refusal(error, self._settings.redis)
+            raise refused or Unavailable(f"Redis does not answer at {self._settings.redis.url}: {error}") from error
         return found
 
     def ends(self, worker: WorkerName) -> dict[str, dict[int, int]]:
@@ -77,8 +85,10 @@ class Progress:
         try:
             ends = cast(Mapping[TopicPartition, int], self._connected().end_offsets(wanted))
         except (KafkaError, OSError, ValueError) as error:
-            address = self._settings.kafka.bootstrap
-            raise Unavailable(f"Kafka does not answer at {address}, or lacks topics {prefix}*: {error!r}") from error
+            address, refused = self._settings.kafka.bootstrap, missing_right(error, f"look at topics {prefix}*")
+            raise refused or Unavailable(
+                f"Kafka does not answer at {address}, or lacks topics {prefix}*: {error!r}"
+            ) from error
         found: dict[str, dict[int, int]] = {topic.name: {} for topic in INPUTS[worker]}
         for part, end in ends.items():
             found[part.topic.removeprefix(prefix)][part.partition] = end
@@ -127,8 +137,15 @@ class Progress:
 
     def _connected(self) -> KafkaConsumer:
         if self._consumer is None:
+            kafka = self._settings.kafka
+            refuse_bad_login(kafka.bootstrap, kafka.security)
+            read = {topic.name for topics in INPUTS.values() for topic in topics}
+            rights: dict[str, Right] = dict.fromkeys((kafka.topic_prefix + name for name in sorted(read)), "describe")
+            refuse_missing_rights(kafka.bootstrap, kafka.security, rights)
             self._consumer = KafkaConsumer(
-                bootstrap_servers=self._settings.kafka.bootstrap.split(","), enable_auto_commit=False
+                bootstrap_servers=kafka.bootstrap.split(","),
+                enable_auto_commit=False,
+                **kafka_python_arguments(kafka.security),
             )
         return self._consumer
 

@@ -10,6 +10,9 @@ import orjson
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from trueup.connections.kafka_login import refuse_bad_login
+from trueup.connections.kafka_python import kafka_python_arguments
+from trueup.connections.kafka_rights import missing_right
 from trueup.console.printable import printable, tab_separated
 from trueup.errors import InvalidSettings, Unavailable
 from trueup.settings import Settings
@@ -27,16 +30,23 @@ def follow(settings: Settings, topic: str, *, from_start: bool, forever: bool) -
     """The records of a topic as plain values, from its start or from now on; to its present end, or forever.
 
     Raises:
-        InvalidSettings: there is no such topic.
+        InvalidSettings: there is no such topic, or Kafka does not let us read it.
         Unavailable: Kafka does not answer, or has fewer partitions of the topic.
     """
     full = settings.kafka.topic_prefix + topic
     parts = [TopicPartition(full, partition) for partition in range(settings.kafka.partitions)]
+    security = settings.kafka.security
+    refuse_bad_login(settings.kafka.bootstrap, security)
     try:
-        consumer = KafkaConsumer(bootstrap_servers=settings.kafka.bootstrap.split(","), enable_auto_commit=False)
+        consumer = KafkaConsumer(
+            bootstrap_servers=settings.kafka.bootstrap.split(","),
+            enable_auto_commit=False,
+            **kafka_python_arguments(security),
+        )
         try:
             if full not in consumer.topics():
-                raise InvalidSettings(f"there is no topic {full}; make it with `trueup topics create`")
+                unseen = "" if security.protocol == "PLAINTEXT" else ", or a right to read it is missing"
+                raise InvalidSettings(f"there is no topic {full}{unseen}; make it with `trueup topics create`")
             consumer.assign(parts)
             ends = consumer.end_offsets(parts)
             (consumer.seek_to_beginning if from_start else consumer.seek_to_end)(*parts)
@@ -46,8 +56,10 @@ def follow(settings: Settings, topic: str, *, from_start: bool, forever: bool) -
         finally:
             consumer.close()
     except (KafkaError, OSError, ValueError) as error:
-        address = settings.kafka.bootstrap
-        raise Unavailable(f"Kafka does not answer at {address}, or lacks partitions of {full}: {error!r}") from error
+        address, refused = settings.kafka.bootstrap, missing_right(error, f"read {full}")
+        raise refused or Unavailable(
+            f"Kafka does not answer at {address}, or lacks partitions of {full}: {error!r}"
+        ) from error
 
 
 def _plain(record: Any) -> dict[str, Any]:

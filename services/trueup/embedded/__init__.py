@@ -8,6 +8,16 @@ Start reading in `stack.py`; `watchdog.py` holds the promise that no server outl
 """
 
 from trueup.embedded.errors import DownloadFailed, EmbeddedError, FolderInUse, ServerFailed
-from trueup.embedded.stack import Addresses, Stack
+from trueup.embedded.kafka_server import KafkaAdditions
+from trueup.embedded.stack import Additions, Addresses, Stack
 
-__all__ = ["Addresses", "DownloadFailed", "EmbeddedError", "FolderInUse", "ServerFailed", "Stack"]
+__all__ = [
+    "Additions",
+    "Addresses",
+    "DownloadFailed",
+    "EmbeddedError",
+    "FolderInUse",
+    "KafkaAdditions",
+    "ServerFailed",
+    "Stack",
+]

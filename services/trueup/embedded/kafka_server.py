@@ -3,8 +3,8 @@
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -37,10 +37,11 @@ _SETTINGS = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}{more_listeners}
+advertised.listeners=PLAINTEXT://{host}:{port}{more_listeners}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,\
+  SASL_PLAINTEXT:SASL_PLAINTEXT
 log.dirs=data
 
 # One broker holds the only replica of everything.
@@ -76,6 +77,18 @@ background.threads=2
 # An idle controller writes to its log twice a second, unless told otherwise.
 metadata.max.idle.interval.ms=5000
 """
+
+
+@dataclass(frozen=True)
+class KafkaAdditions:
+    """What a Kafka has beyond the plain listener on loopback that it always has: for trying out TLS and passwords."""
+
+    listeners: Mapping[str, int] = field(default_factory=dict)
+    """Security protocol (`SSL`, `SASL_SSL`, `SASL_PLAINTEXT`) and the loopback port where it is spoken."""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    """More lines of server.properties."""
+    scram_users: Sequence[str] = ()
+    """As Kafka's storage tool wants them: `SCRAM-SHA-256=[name=alice,password=...]`. For a new folder only."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +139,17 @@ class KafkaHome:
     """
 
     path: Path
+    additions: KafkaAdditions = KafkaAdditions()
 
     def write_settings(self, *, port: int, controller_port: int, partitions: int) -> None:
         """Write the settings for these ports, whatever an earlier run had; creates the folder where needed."""
         (self.path / "tmp").mkdir(parents=True, exist_ok=True)
-        settings = _SETTINGS.format(host=HOST, port=port, controller_port=controller_port, partitions=partitions)
-        (self.path / _SETTINGS_FILE).write_text(settings)
+        more = "".join(f",{name}://{HOST}:{at}" for name, at in self.additions.listeners.items())
+        settings = _SETTINGS.format(
+            host=HOST, port=port, controller_port=controller_port, partitions=partitions, more_listeners=more
+        )
+        lines = [f"{name}={value}\n" for name, value in self.additions.properties.items()]
+        (self.path / _SETTINGS_FILE).write_text(settings + "".join(lines))
 
     def format_once(self, program: KafkaProgram) -> None:
         """Prepare the data folder where that was not done before.
@@ -143,7 +161,8 @@ class KafkaHome:
             return
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
         arguments = ("format", "--cluster-id", cluster_id, "--config", _SETTINGS_FILE)
-        command = program.command("kafka.tools.StorageTool", *arguments)
+        users = [word for user in self.additions.scram_users for word in ("--add-scram", user)]
+        command = program.command("kafka.tools.StorageTool", *arguments, *users)
         done = subprocess.run(
             command, cwd=self.path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )

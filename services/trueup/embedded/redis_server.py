@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import redis
@@ -50,8 +50,8 @@ def redis_program(say: Callable[[str], None]) -> Path:
     return program
 
 
-def redis_command(program: Path, *, port: int) -> list[str]:
-    """Return the command line of a server that keeps its data in its working directory."""
+def redis_command(program: Path, *, port: int, more: Mapping[str, str] | None = None) -> list[str]:
+    """Return the command line of a server that keeps its data in its working directory; `more` are further options."""
     options = {
         "bind": HOST,
         "port": str(port),
@@ -60,6 +60,7 @@ def redis_command(program: Path, *, port: int) -> list[str]:
         "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
+        **(more or {}),
     }
     return [str(program), *(word for name, value in options.items() for word in (f"--{name}", value))]
 

@@ -6,16 +6,16 @@
 The folder keeps the data: a later stack on it goes on from there, on the same ports where they are still free.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from trueup.embedded.errors import ServerFailed
 from trueup.embedded.folder import Folder
-from trueup.embedded.kafka_server import KafkaHome, kafka_answers, kafka_program
+from trueup.embedded.kafka_server import KafkaAdditions, KafkaHome, kafka_answers, kafka_program
 from trueup.embedded.ports import HOST, free_ports, is_free
 from trueup.embedded.redis_server import redis_answers, redis_command, redis_program
 from trueup.embedded.server import Server
@@ -36,6 +36,15 @@ class Addresses:
 
 
 @dataclass(frozen=True)
+class Additions:
+    """What the servers have beyond their plain loopback ports, which stay: TLS, users, rights. Nothing by default."""
+
+    kafka: KafkaAdditions = field(default_factory=KafkaAdditions)
+    redis: Mapping[str, str] = field(default_factory=dict)
+    """More options of redis-server, by name: `tls-port`, ..."""
+
+
+@dataclass(frozen=True)
 class _Ports:
     kafka: int
     controller: int
@@ -52,12 +61,20 @@ class Stack:
     Entering raises `DownloadFailed`, `FolderInUse` or `ServerFailed`, with nothing left running.
     """
 
-    def __init__(self, folder: Path, *, partitions: int = 4, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        partitions: int = 4,
+        say: Callable[[str], None] = print,
+        additions: Additions | None = None,
+    ) -> None:
         if partitions < 1:
             raise ValueError(f"a topic needs at least one partition, not {partitions}")
         self._path = folder.expanduser().absolute()
         self._partitions = partitions
         self._say = say
+        self._additions = additions or Additions()
         self._leave = ExitStack()
 
     def __enter__(self) -> Self:
@@ -67,7 +84,7 @@ class Stack:
             folder = Folder(self._path)
             lock = folder.take()
             leave.callback(folder.release)
-            self._kafka_home = KafkaHome(self._path / "kafka")
+            self._kafka_home = KafkaHome(self._path / "kafka", self._additions.kafka)
             self._redis_home = self._path / "redis"
             self._redis_home.mkdir(exist_ok=True)
             self._kafka = Server("Kafka", log=self._path / "kafka.log", lock=lock)
@@ -142,7 +159,8 @@ class Stack:
         self._kafka.start(home.command(self._kafka_program), folder=home.path)
 
     def _start_redis(self, ports: _Ports) -> None:
-        self._redis.start(redis_command(self._redis_program, port=ports.redis), folder=self._redis_home)
+        command = redis_command(self._redis_program, port=ports.redis, more=self._additions.redis)
+        self._redis.start(command, folder=self._redis_home)
 
     def _wait_for_kafka(self, ports: _Ports) -> None:
         self._kafka.wait_until(lambda: kafka_answers(self._kafka_home, ports.kafka))

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaConfigurationError, KafkaError, for_code
 
+from trueup.connections.kafka_rights import missing_right
 from trueup.errors import InvalidSettings, Unavailable
 from trueup_schemas.topics import TOPICS, Retention
 
@@ -154,7 +155,8 @@ def check(bootstrap: str, specs: Sequence[TopicSpec], *, security: Mapping[str, 
     try:
         return compare(specs, _found(admin, specs))
     except KafkaError as error:
-        raise Unavailable(f"Kafka at {bootstrap} did not describe its topics: {error}") from error
+        refused = missing_right(error, "look at the topics")
+        raise refused or Unavailable(f"Kafka at {bootstrap} did not describe its topics: {error}") from error
     finally:
         admin.close()
 
@@ -180,7 +182,8 @@ def create(
     try:
         return _carry_out(admin, specs, replication)
     except KafkaError as error:
-        raise Unavailable(f"Kafka at {bootstrap} did not set its topics up: {error}") from error
+        refused = missing_right(error, "set the topics up")
+        raise refused or Unavailable(f"Kafka at {bootstrap} did not set its topics up: {error}") from error
     finally:
         admin.close()
 
@@ -248,8 +251,9 @@ def _found(admin: KafkaAdminClient, specs: Iterable[TopicSpec]) -> list[TopicSpe
         elif topic["error_code"] != _UNKNOWN_TOPIC:
             raise for_code(topic["error_code"])(topic["name"])
     there = [name for name in names if name in partitions]
-    if not there:
-        return []
+    if not any(spec.config for spec in specs if spec.name in partitions):
+        # Nobody asks how they are set, which it takes a right of its own to see.
+        return [TopicSpec(name, partitions[name]) for name in there]
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in there]
     configs = admin.describe_configs(resources, config_filter="all")["topic"]
     return [
@@ -261,6 +265,9 @@ def _found(admin: KafkaAdminClient, specs: Iterable[TopicSpec]) -> list[TopicSpe
 def _connect(bootstrap: str, security: Mapping[str, Any] | None) -> KafkaAdminClient:
     """kafka-python leaves a socket and a thread behind where nobody listens: we knock at the ports first."""
     settings = security or {}
+    if unknown := sorted(set(settings) - set(KafkaAdminClient.DEFAULT_CONFIG)):
+        # kafka-python's own message would show their values too.
+        raise InvalidSettings(f"kafka-python does not know the settings {', '.join(unknown)}")
     servers = [server.strip() for server in bootstrap.split(",")]
     if not settings.get("proxy_url"):
         servers = [server for server in servers if _listens(server)]

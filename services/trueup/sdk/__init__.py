@@ -8,6 +8,7 @@ from trueup.sdk.emitter import Emitter
 from trueup.sdk.limits import EmitterLimits
 from trueup.sdk.outbox import Counts
 from trueup.sdk.received_trigger import AlreadyFinished, ReceivedTrigger, UpdateNotDelivered
+from trueup.sdk.security import InvalidSecurity, KafkaSecurity
 from trueup.sdk.trigger_inbox import TriggerInbox
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "Counts",
     "Emitter",
     "EmitterLimits",
+    "InvalidSecurity",
+    "KafkaSecurity",
     "ReceivedTrigger",
     "TriggerInbox",
     "UpdateNotDelivered",

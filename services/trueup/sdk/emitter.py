@@ -17,6 +17,7 @@ from trueup.sdk.encoding import Fields, InvalidEvent
 from trueup.sdk.kafka_port import KafkaPythonProducer, Producer, Servers
 from trueup.sdk.limits import EmitterLimits
 from trueup.sdk.outbox import Counts, Event, Outbox
+from trueup.sdk.security import Security, checked
 
 Time = datetime | float
 
@@ -37,11 +38,12 @@ class Emitter:
     At the interpreter's exit what is pending is given two seconds; a process that leaves in another way (`os._exit`,
     a child of `multiprocessing`) calls `flush` or `close` first.
 
-    `security` is given to kafka-python as it is (`security_protocol`, `sasl_mechanism`, `ssl_cafile`, ...) and never
-    logged. `compression` is `gzip`, or what kafka-python finds installed: `lz4`, `snappy`, `zstd`.
+    `security` is a `KafkaSecurity`, or kafka-python's own settings (`security_protocol`, `sasl_mechanism`, ...), and is
+    never logged. A password without TLS is refused unless `allow_plaintext_password` is said besides. `compression` is
+    `gzip`, or what kafka-python finds installed: `lz4`, `snappy`, `zstd`.
 
     Raises:
-        ValueError: `limits` are wrong. Kafka being away raises nothing, here or later.
+        ValueError: `limits` or `security` are wrong. Kafka being away raises nothing, here or later.
     """
 
     def __init__(
@@ -51,17 +53,18 @@ class Emitter:
         topic_prefix: str = "trueup.",
         limits: EmitterLimits | None = None,
         compression: str | None = None,
-        security: Mapping[str, Any] | None = None,
+        security: Security | None = None,
         connect: Callable[[], Producer] | None = None,
     ) -> None:
         self._predictions = f"{topic_prefix}predictions"
         self._feedback = f"{topic_prefix}feedback"
         self._deployments = f"{topic_prefix}deployments"
         self._limits = limits = limits or EmitterLimits()
+        settings = checked(security)
         self._connect = connect or (
             lambda: KafkaPythonProducer(
                 bootstrap_servers,
-                security=security or {},
+                security=settings,
                 request_timeout=limits.request_timeout,
                 delivery_timeout=limits.delivery_timeout,
                 compression=compression,

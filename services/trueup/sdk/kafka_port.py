@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from trueup.sdk.quiet_kafka import quieten
+from trueup.sdk.security import InvalidSecurity
 
 #: The newest protocol spoken. Older brokers are found out on connecting; newer ones speak this one too.
 PROTOCOL_VERSION = (2, 8)
@@ -23,10 +24,6 @@ Done = Callable[[BaseException | None], None]
 
 class NotNow(Exception):
     """Kafka cannot take the record at present: the same call may succeed later."""
-
-
-class InvalidSecurity(ValueError):
-    """The security settings cannot be used. Names settings, never their values, so that it may be logged."""
 
 
 class Producer(Protocol):
@@ -49,7 +46,7 @@ class Producer(Protocol):
 
 
 def secured(security: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """The security settings, checked against those that kafka-python knows.
+    """The security settings, checked against those that kafka-python knows; a function becomes its source of tokens.
 
     Raises:
         InvalidSecurity: naming the unknown ones. kafka-python's own message would show their values too.
@@ -57,7 +54,18 @@ def secured(security: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
     unknown = sorted(set(security) - set(known))
     if unknown:
         raise InvalidSecurity(f"security holds settings that kafka-python does not know: {', '.join(unknown)}")
-    return dict(security)
+    provider = security.get("sasl_oauth_token_provider")
+    return {**security, "sasl_oauth_token_provider": _tokens(provider)} if callable(provider) else dict(security)
+
+
+def _tokens(function: Callable[[], str]) -> Any:
+    from kafka.net.sasl.oauth import AbstractTokenProvider
+
+    class Tokens(AbstractTokenProvider):  # type: ignore[misc]
+        def token(self) -> str:
+            return function()
+
+    return Tokens()
 
 
 def named(error: BaseException) -> str:
@@ -106,7 +114,9 @@ class KafkaPythonProducer:
         try:
             future = self._producer.send(topic, key=key, value=value)
         except KafkaTimeoutError as error:
-            raise NotNow(f"no partitions of topic {topic} are known: is Kafka up, was the topic created?") from error
+            raise NotNow(
+                f"no partitions of topic {topic} are known: is Kafka up, does it let us in, was the topic created?"
+            ) from error
         future.add_callback(lambda _: done(None))
         future.add_errback(done)
 

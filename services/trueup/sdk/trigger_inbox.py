@@ -8,12 +8,12 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from trueup.sdk.encoding import LONGEST_TEXT
-from trueup.sdk.kafka_port import InvalidSecurity, KafkaPythonProducer, NotNow, Producer, Servers, named
+from trueup.sdk.kafka_port import KafkaPythonProducer, NotNow, Producer, Servers, named
 from trueup.sdk.received_trigger import (
     FINAL,
     TAKEN_UP,
@@ -24,6 +24,7 @@ from trueup.sdk.received_trigger import (
     parse_trigger,
     too_late,
 )
+from trueup.sdk.security import InvalidSecurity, Security, checked
 from trueup.sdk.trigger_ledger import TriggerLedger
 from trueup.sdk.trigger_log import KafkaTriggerLog, TriggerLog, TriggerLogUnavailable, TriggerRecord
 
@@ -57,6 +58,8 @@ class TriggerInbox:
     A trigger that nobody accepted before its `deadline_at` is not handed out any more: Trueup has given it up, and has
     called somebody. One that was accepted in time is handed out again whenever that is.
 
+    `security` is a `KafkaSecurity`, or kafka-python's own settings, as for the `Emitter`.
+
     While Kafka is away the inbox waits and says so in the log. Iterate in one thread; triggers may be reported on
     from any. After a fork, make a new inbox.
     """
@@ -70,12 +73,13 @@ class TriggerInbox:
         model_id: str | None = None,
         topic_prefix: str = "trueup.",
         report_timeout: timedelta = timedelta(seconds=30),
-        security: Mapping[str, Any] | None = None,
+        security: Security | None = None,
         open_log: Callable[[], TriggerLog] | None = None,
         connect: Callable[[], Producer] | None = None,
     ) -> None:
         if not group:
             raise ValueError("an inbox needs a group: the name under which Kafka keeps what is done")
+        settings = checked(security)
         self._action = action
         self._model_id = model_id
         self._updates = f"{topic_prefix}trigger-updates"
@@ -86,13 +90,13 @@ class TriggerInbox:
                 group_id=_group_id(group, action, model_id),
                 triggers=f"{topic_prefix}triggers",
                 updates=self._updates,
-                security=security or {},
+                security=settings,
             )
         )
         self._connect = connect or (
             lambda: KafkaPythonProducer(
                 bootstrap_servers,
-                security=security or {},
+                security=settings,
                 request_timeout=min(report_timeout, timedelta(seconds=5)),
                 delivery_timeout=report_timeout,
             )

@@ -13,6 +13,8 @@ from typing import Any, cast
 
 import redis.asyncio
 
+from trueup.connections.aiokafka import aiokafka_arguments, faust_credentials
+from trueup.connections.redis import redis_arguments
 from trueup.engine import batches, failpoints
 from trueup.engine.clock import SteadyClock
 from trueup.engine.kafka_history import KafkaHistory
@@ -37,11 +39,14 @@ class Service:
         self.settings = settings
         self._prefix = settings.kafka.topic_prefix
         self._positions: dict[int, Mapping[str, int]] = {}
-        self.kafka = KafkaPublisher(settings.kafka.bootstrap, prefix=self._prefix)
+        security = aiokafka_arguments(settings.kafka.security)
+        self.kafka = KafkaPublisher(settings.kafka.bootstrap, prefix=self._prefix, security=security)
         self.publisher = DeliveringPublisher(self.kafka, settings.channels)
-        self.history = KafkaHistory(settings.kafka.bootstrap, prefix=self._prefix)
+        self.history = KafkaHistory(settings.kafka.bootstrap, prefix=self._prefix, security=security)
         points = failpoints.from_environment()
-        self.redis = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=10, socket_connect_timeout=5)
+        self.redis = redis.asyncio.Redis.from_url(
+            **redis_arguments(settings.redis), socket_timeout=10, socket_connect_timeout=5
+        )
         self.loop = Loop(
             setup=lane_setup(worker, settings),
             checkpoint=RedisCheckpoint(self.redis, worker=worker, prefix=settings.redis.key_prefix, points=points),
@@ -60,6 +65,7 @@ class Service:
         app = batches.App(
             f"{kafka.group_prefix}-{worker}",
             broker=[f"{batches.SCHEME}://{host}" for host in kafka.bootstrap.split(",")],
+            broker_credentials=faust_credentials(kafka.security),
             store="memory://",
             datadir=Path(tempfile.gettempdir()) / f"trueup-faust-{os.getpid()}",
             web_enabled=False,

@@ -30,6 +30,13 @@ INPUTS: Mapping[WorkerName, tuple[Topic, ...]] = {
     "notifier": (topics.ALERTS,),
 }
 
+#: Worker -> the topics it writes.
+OUTPUTS: Mapping[WorkerName, tuple[Topic, ...]] = {
+    "monitor": (topics.SIGNALS, topics.JOURNAL, topics.DEAD_LETTERS),
+    "alerter": (topics.ALERTS, topics.TRIGGERS, topics.AUDIT, topics.JOURNAL, topics.DEAD_LETTERS),
+    "notifier": (topics.JOURNAL, topics.DEAD_LETTERS),
+}
+
 
 def topic_specs(settings: Settings) -> list[TopicSpec]:
     """Every topic as these settings want it: partitions, and how long its records are kept."""
