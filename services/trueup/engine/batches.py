@@ -86,6 +86,11 @@ class ChunkConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
 
     @property
+    def claiming(self) -> bool:
+        """Whether partitions are being taken over now."""
+        return self._seeking.locked()
+
+    @property
     def _trueup(self) -> App:
         return cast(App, self.app)
 
