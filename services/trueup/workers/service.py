@@ -129,11 +129,11 @@ class Service:
         """A task without which the worker is not whole. Faust would let it go in silence where it is cancelled."""
         try:
             await task()
-            error: BaseException = RuntimeError(f"{task.__name__} ended by itself")
-        except BaseException as raised:  # it ends the worker, which says what it was
-            error = raised
-        if not self.app.should_stop:
-            self._fatal(error)
+            if not self.app.should_stop:
+                raise RuntimeError(f"{task.__name__} ended by itself")
+        except BaseException as error:  # Whatever it is, the worker ends, and says it.
+            if not self.app.should_stop:
+                self._fatal(error)
 
     async def _read(self, stream: Any) -> None:
         """Faust starts this anew where it raises, and what was on its way would be lost to the lane."""
