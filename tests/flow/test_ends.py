@@ -39,7 +39,7 @@ SAYS = {
     "the thread of the consumer raises": "a fault of Trueup's own: Bug('at the worst moment')",
     "out of memory": "out of memory",
     "it raises and hangs": "a fault of Trueup's own: Bug('at the worst moment')",
-    "it reads nothing": "and this worker read none for 3 s",
+    "it reads nothing": "and nothing of the partition was read for 3 s",
 }
 
 
@@ -165,7 +165,7 @@ def test_a_redis_that_stays_full_ends_it_with_what_redis_said(install: Callable[
     assert monitor.exit_code == 1
     last = monitor.tail.splitlines()[-1]
     assert "could not be saved and published for 4 s (Redis refused" in last
-    monitor.start()
+    here.start("monitor", name="again")
     wait("everything is settled", lambda: here.progress.settled("monitor"))
     assert_exact(here)
 

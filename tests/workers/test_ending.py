@@ -21,7 +21,7 @@ from trueup.workers.ending import AGAIN, MEND, ending
         pytest.param(Unavailable("Redis does not answer"), AGAIN, False, id="Redis is away"),
         pytest.param(StaleWriter("claimed"), AGAIN, False, id="another worker"),
         pytest.param(aiokafka.errors.KafkaConnectionError("gone"), AGAIN, False, id="aiokafka"),
-        pytest.param(kafka.errors.NoBrokersAvailable(), AGAIN, False, id="kafka-python"),
+        pytest.param(kafka.errors.KafkaTimeoutError("late"), AGAIN, False, id="kafka-python"),
         pytest.param(redis.exceptions.ConnectionError("gone"), AGAIN, False, id="redis"),
         pytest.param(MemoryError(), AGAIN, False, id="memory"),
         pytest.param(KeyError("x"), AGAIN, True, id="a fault of ours"),

@@ -19,9 +19,7 @@ def record(name: str, text: str, level: int = logging.ERROR) -> logging.LogRecor
         pytest.param("aiokafka.x", "Group Coordinator Request failed: [Error 15] …", logging.ERROR, False, id="first"),
         pytest.param("aiokafka.x", "Group Coordinator Request failed: [Error 30] …", logging.ERROR, True, id="refused"),
         pytest.param("trueup.engine.x", "Group Coordinator Request failed: [Error 15]", logging.ERROR, True, id="ours"),
-        pytest.param(
-            "trueup.engine.batches", "[^--C]: Crashed reason=Bug()", logging.ERROR, False, id="said at the end"
-        ),
+        pytest.param("trueup.engine.batches", "[^--C]: Crashed reason=Bug()", logging.ERROR, False, id="a crash"),
         pytest.param("trueup.engine.batches", "[^--C]: something else", logging.ERROR, True, id="an error of Faust"),
         pytest.param("trueup.engine.batches", "[^--C]: Starting...", logging.INFO, False, id="how Faust is built"),
         pytest.param("trueup.engine.loop", "partition 3", logging.INFO, True, id="what we do"),

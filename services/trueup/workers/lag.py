@@ -14,6 +14,7 @@ will ever read.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Look:
     now: float
     #: The offset after the last record taken, for each place of the lanes that are held.
     taken: Mapping[Place, int]
-    #: The offset after the last record that Kafka has, or has looked through for nothing (`Standing.nothing_before`).
+    #: The offset after the last record that Kafka has.
     ends: Mapping[Place, int]
     #: Partitions that cannot be saved or published: another watch ends the worker for them, and says why.
     behind: AbstractSet[int] = frozenset()
@@ -39,8 +40,9 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Since when nothing was taken of a place that has more."""
+    """Since when nothing was taken of the partition of a place that has more."""
 
+    #: Of all topics of the partition together, for a lane takes what is oldest: one topic may long wait for another.
     taken: int
     since: float
 
@@ -59,19 +61,21 @@ NOTHING_KNOWN = Watch({}, {}, {})
 
 
 def followed(watch: Watch, look: Look) -> Watch:
-    """What is known after this look. A place that moved, or holds nothing more, starts anew."""
-    standing = {}
+    """What is known after this look. A place whose partition moved, or that holds nothing more, starts anew."""
+    standing, of_partition = {}, Counter[int]()
+    for (_, partition), taken in look.taken.items():
+        of_partition[partition] += taken
     for place, taken in look.taken.items():
         if look.ends.get(place, 0) <= max(taken, watch.nothing_before.get(place, 0)):
             continue
-        before = watch.standing.get(place)
-        standing[place] = before if before is not None and before.taken == taken else Standing(taken, look.now)
+        before, moved_to = watch.standing.get(place), of_partition[place[1]]
+        standing[place] = before if before is not None and before.taken == moved_to else Standing(moved_to, look.now)
     unclaimed = {partition: watch.unclaimed_since.get(partition, look.now) for partition in look.unclaimed}
     return Watch(standing, unclaimed, watch.nothing_before)
 
 
 def suspects(watch: Watch, look: Look, stuck_seconds: float) -> list[Place]:
-    """Places of which nothing was taken for so long: to be read by another consumer before anything is concluded."""
+    """Places with more, in partitions of which nothing was taken for so long: to be read by another consumer before anything is concluded."""
     return sorted(
         place
         for place, standing in watch.standing.items()

@@ -129,8 +129,8 @@ class ReadingWatch:
             lane = self._loop.lanes.get(place[1])
             if found and lane is not None and lane.offsets.get(place[0], 0) == at:
                 raise Unavailable(
-                    f"partition {place[1]} of {place[0]} has records from {at} to {end}, and this worker read none "
-                    f"for {stuck:.0f} s"
+                    f"partition {place[1]} of {place[0]} has records from {at} to {end}, and nothing of the "
+                    f"partition was read for {stuck:.0f} s"
                 )
             self._known = lag.cleared(self._known, place, at if found else end)
 
