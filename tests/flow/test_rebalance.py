@@ -10,7 +10,7 @@ f              ═════════════ again ═══        fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -32,20 +32,39 @@ def test_workers_come_and_go_under_load_and_every_count_is_exact(install: Callab
     with load(here):
         wait("the first one saves", lambda: saved(here) > 200)
         workers |= {name: here.start("monitor", name=name) for name in "bc"}
+        shared_out(workers)
         goes_on(here)
         assert stopped(workers.pop("b")) == 0
+        shared_out(workers)
         goes_on(here)
         workers |= {name: here.start("monitor", name=name) for name in "def"}
+        shared_out(workers)
         goes_on(here)
         for worker in workers.values():
             assert stopped(worker) == 0
             worker.start()
-            goes_on(here)
+        shared_out(workers)
+        goes_on(here)
     wait("everything is settled", lambda: here.progress.settled("monitor"))
-    assert all(worker.running for worker in workers.values()), (
-        "one ended by itself, though it may have had nothing to do"
-    )
+    assert [worker.tail for worker in workers.values() if not worker.running] == []
     assert_exact(here)
+
+
+def shared_out(workers: Mapping[str, WorkerProcess]) -> None:
+    """Every partition is held once, and no worker has more than its share."""
+
+    def share() -> bool:
+        held = [holds(worker) for worker in workers.values()]
+        most = -(-4 // len(workers))
+        return sorted(part for parts in held for part in parts) == [0, 1, 2, 3] and all(len(p) <= most for p in held)
+
+    wait(f"the partitions are shared out between {', '.join(workers)}", share)
+
+
+def holds(worker: WorkerProcess) -> list[int]:
+    """The partitions, as it said last since its start."""
+    said = [line for line in worker.tail.splitlines() if "holds " in line]
+    return [int(digit) for digit in said[-1].partition("holds ")[2] if digit.isdigit()] if said else []
 
 
 def goes_on(here: Installation) -> None:

@@ -25,6 +25,7 @@ from trueup.workers.ending import AGAIN, MEND, ending
         pytest.param(redis.exceptions.ConnectionError("gone"), AGAIN, False, id="redis"),
         pytest.param(MemoryError(), AGAIN, False, id="memory"),
         pytest.param(KeyError("x"), AGAIN, True, id="a fault of ours"),
+        pytest.param(aiokafka.errors.IllegalStateError("not assigned"), AGAIN, True, id="a fault that aiokafka found"),
         pytest.param(AssertionError(), AGAIN, True, id="an error without words"),
     ],
 )

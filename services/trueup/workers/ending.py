@@ -58,7 +58,8 @@ def ending(error: BaseException) -> Ending:
         return Ending(AGAIN, "out of memory")
     if isinstance(error, _NO_RIGHT):
         return Ending(MEND, _one_line(f"Kafka does not let us: {error!r}"))
-    if isinstance(error, (aiokafka.errors.KafkaError, kafka.errors.KafkaError)):
+    of_kafka = isinstance(error, (aiokafka.errors.KafkaError, kafka.errors.KafkaError))
+    if of_kafka and not isinstance(error, aiokafka.errors.IllegalStateError):
         return Ending(AGAIN, _one_line(f"Kafka does not answer, or refuses: {error!r}"))
     if isinstance(error, redis.exceptions.RedisError):
         return Ending(AGAIN, _one_line(f"Redis does not answer, or refuses: {error!r}"))

@@ -75,7 +75,10 @@ def followed(watch: Watch, look: Look) -> Watch:
 
 
 def suspects(watch: Watch, look: Look, stuck_seconds: float) -> list[Place]:
-    """Places with more, in partitions of which nothing was taken for so long: to be read by another consumer before anything is concluded."""
+    """Places with more, in partitions of which nothing was taken for so long.
+
+    Another consumer has to find something to read there before anything is concluded.
+    """
     return sorted(
         place
         for place, standing in watch.standing.items()

@@ -18,11 +18,12 @@ _HARMLESS = {
         "Group Coordinator Request failed: [Error 15]",
         "Error sending JoinGroupRequest",
         "Heartbeat failed for group",
+        "OffsetCommit failed for group",
         "Topic %s is not available during auto-create initialization",
     ),
     "mode": ("Crashed reason=",),
     "faust": ("Crashed reason=", "We experienced a crash!"),
-    "trueup": ("Crashed reason=",),
+    "trueup": ("Crashed reason=", "Drain messages raised: ", "Missing sensor state for rebalance"),
 }
 #: How Faust begins what one of its services says: `[^--ChunkConsumer]: `.
 _A_SERVICE_OF_FAUST = "[^"

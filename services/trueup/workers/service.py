@@ -45,6 +45,7 @@ class Service:
         self.settings = settings
         self._prefix = settings.kafka.topic_prefix
         self._positions: dict[int, Mapping[str, int]] = {}
+        self._held: list[int] | None = None
         security = aiokafka_arguments(settings.kafka.security)
         self.kafka = KafkaPublisher(settings.kafka.bootstrap, prefix=self._prefix, security=security)
         self.publisher = DeliveringPublisher(self.kafka, settings.channels)
@@ -174,6 +175,13 @@ class Service:
         while not self.app.should_stop:
             await asyncio.sleep(COMMIT_SECONDS)
             await self._tell_positions()
+            self._log_partitions()
+
+    def _log_partitions(self) -> None:
+        held = sorted(self.loop.lanes)
+        if held != self._held:
+            self._held = held
+            log.info("holds %s", f"partitions {held}" if held else "no partition")
 
     async def _tell_positions(self) -> None:
         positions, self._positions = self._positions, {}
