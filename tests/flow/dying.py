@@ -23,27 +23,27 @@ def raises(*_: Any, **__: Any) -> Any:
     raise Bug("at the worst moment")
 
 
-async def raises_later(*_: Any) -> Any:
+async def raises_later(*_: Any, **__: Any) -> Any:
     raise Bug("at the worst moment")
 
 
-async def is_cancelled(*_: Any) -> Any:
+async def is_cancelled(*_: Any, **__: Any) -> Any:
     raise asyncio.CancelledError
 
 
-async def returns(*_: Any) -> None:
+async def returns(*_: Any, **__: Any) -> None:
     return None
 
 
-async def runs_out_of_memory(*_: Any) -> None:
+async def runs_out_of_memory(*_: Any, **__: Any) -> None:
     raise MemoryError
 
 
-async def hangs(*_: Any) -> None:
+async def hangs(*_: Any, **__: Any) -> None:
     await asyncio.Event().wait()
 
 
-async def fetches_nothing(*_: Any) -> Any:
+async def fetches_nothing(*_: Any, **__: Any) -> Any:
     await asyncio.sleep(0.1)
     return {}
 
