@@ -98,7 +98,7 @@ def test_asked_to_stop_under_load_it_saves_what_it_took_and_ends_with_0(
     assert ENDS not in monitor.tail
     assert saved(here) >= before
     assert seconds < 9, "the grace ran out"
-    monitor.start()
+    here.start("monitor", name="again")
     wait("the next one goes on", lambda: here.progress.settled("monitor"))
     assert_exact(here)
 
