@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import logging
+import random
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import redis
 
-from trueup.embedded import ServerFailed
-from trueup.errors import InvalidSettings
+from benchmarks.faults.recount import counted, events, recount
+from flow.test_killed_worker import emit
+from trueup.console.progress import Progress
+from trueup.console.status import read_status
+from trueup.errors import InvalidSettings, Unavailable
+from trueup.sdk import Emitter
 from trueup.up import HEALTHY_SECONDS, LONGEST_WAIT_SECONDS, Restarts, Together
 
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 
 
 def test_each_death_soon_after_a_start_makes_the_next_wait_longer_up_to_the_longest() -> None:
@@ -29,21 +35,54 @@ def test_a_death_after_a_healthy_life_is_the_first_one_again() -> None:
     assert restarts.wait(1.0) == 1.0
 
 
+def test_one_that_waits_for_a_person_is_not_started_again_in_a_hurry() -> None:
+    restarts = Restarts()
+    assert restarts.wait(1.0, to_mend=True) == LONGEST_WAIT_SECONDS
+
+
 @pytest.mark.live
-def test_workers_read_the_file_that_was_read_here_and_dead_servers_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.timeout(240)
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_kafka_and_redis_that_are_killed_come_back_and_every_count_is_exact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A worker that claims its partitions under the key prefix of `./trueup.toml` has read it."""
+    """The workers have read the file that was read here: their keys have its prefix."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TRUEUP_CONFIG", raising=False)
     (tmp_path / "trueup.toml").write_text('[redis]\nkey_prefix = "mine"\n')
-    with Together(tmp_path / "data", workers=("monitor",), say=lambda _: None) as running:
+    said: list[str] = []
+    with (
+        caplog.at_level(logging.CRITICAL, logger="kafka"),  # Records that are kept keep refused sockets.
+        Together(tmp_path / "data", workers=("monitor",), say=said.append) as running,
+        Progress(running.settings) as progress,
+        Emitter(running.settings.kafka.bootstrap) as emitter,
+    ):
         assert running.settings.redis.key_prefix == "mine"
-        with redis.Redis.from_url(running.settings.redis.url) as client:
-            _wait(running, lambda: bool(client.keys("{mine:monitor:*")))
-        running.stack.kill_redis()
-        with pytest.raises(ServerFailed, match=r"Redis has ended \(.*redis\.log may say why\)"):
-            running.supervise()
+        rng = random.Random(3)
+
+        def settled() -> bool:
+            try:
+                return progress.settled("monitor")
+            except Unavailable:
+                return False
+
+        for number, kill in enumerate((running.stack.kill_redis, running.stack.kill_kafka)):
+            emit(emitter, rng, number * 2_000, number * 2_000 + 1_000)
+            kill()
+            _wait(running, lambda: not running.stack.ended)
+            emit(emitter, rng, number * 2_000 + 1_000, number * 2_000 + 2_000)
+            assert emitter.flush(30)
+            _wait(running, settled)
+        assert emitter.counts.delivered == emitter.counts.offered
+        at = running.settings.kafka.bootstrap
+        again = recount(events(at, "trueup.predictions"), events(at, "trueup.feedback"))
+        assert counted(read_status(progress)) == again
+    gc.collect()  # kafka-python leaves refused sockets to it.
+    for name in ("Redis", "Kafka"):
+        assert [line.partition(" ")[2].partition(" (")[0] for line in said if line.startswith(name)] == [
+            "has ended",
+            "runs again, on the same data",
+        ]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,8 @@ class EngineSettings(BaseModel):
     clock: Literal["wall", "stream"] = "wall"
     tick_seconds: Annotated[float, Field(gt=0)] = 1.0
     save_interval_seconds: Annotated[float, Field(ge=0)] = 0.5
+    #: A worker that gets nowhere for so long ends, and says why: what supervises it starts it again.
+    stuck_seconds: Annotated[float, Field(gt=0)] = 120.0
     max_record_bytes: Annotated[int, Field(ge=1_024, le=3_000_000)] = 1_048_576
 
 

@@ -1,13 +1,14 @@
 """Everything on one machine: the embedded Kafka and Redis, the topics, and the workers, started again when they die.
 
-What `trueup up`, the demo and the flow tests run on. Kafka and Redis are not started again: where one of them ends,
-`Together.supervise` says so and everything stops; the data is kept, and a later start goes on from there.
+What `trueup up`, the demo and the flow tests run on. Whatever ends is started again, on the same data and ports: not in
+a hurry, and less so each time. The workers wait for Kafka and Redis, and go on by themselves.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,20 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 from trueup.connections.kafka_python import kafka_python_arguments
 from trueup.embedded import Addresses, ServerFailed, Stack
-from trueup.embedded.ports import is_free
 from trueup.embedded.server import Server
 from trueup.engine import topic_setup
 from trueup.errors import InvalidSettings
 from trueup.settings import CONFIG_VARIABLE, Settings, config_file, read
+from trueup.workers.ending import MEND
 from trueup.workers.setups import WorkerName, topic_specs
 
 log = logging.getLogger(__name__)
 
-#: A worker that died is started again after so long, doubled each time up to the longest.
+#: What died is started again after so long, doubled each time up to the longest.
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 #: One that lived for so long before it died is started again as if it had never died.
 HEALTHY_SECONDS = 60.0
@@ -52,10 +52,12 @@ class Restarts:
 
     next_seconds: float = FIRST_WAIT_SECONDS
 
-    def wait(self, lived_seconds: float) -> float:
-        """It died after so long: the seconds until its next start."""
+    def wait(self, lived_seconds: float, *, to_mend: bool = False) -> float:
+        """It died after so long: the seconds until its next start. `to_mend`: only after somebody did something."""
         if lived_seconds >= HEALTHY_SECONDS:
             self.next_seconds = FIRST_WAIT_SECONDS
+        if to_mend:
+            self.next_seconds = LONGEST_WAIT_SECONDS
         wait, self.next_seconds = self.next_seconds, min(LONGEST_WAIT_SECONDS, self.next_seconds * 2)
         return wait
 
@@ -91,12 +93,26 @@ class WorkerProcess:
             return
         now = time.monotonic()
         if self._again_at == 0.0:
-            wait = self._restarts.wait(now - self._started_at)
+            wait = self._restarts.wait(now - self._started_at, to_mend=self.exit_code == MEND)
             self._again_at = now + wait
-            log.warning("%s died and is started again in %.1f s; the end of its log:\n%s", self.worker, wait, self.tail)
+            log.warning("%s; it is started again in %.1f s (%s)", self.how_it_ended, wait, self.log)
         elif now >= self._again_at:
             self._again_at = 0.0
             self.start()
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended: negative, the signal that killed it; None while it runs."""
+        return self._server.exit_code
+
+    @property
+    def how_it_ended(self) -> str:
+        """The sentence with which it ended, and its exit code."""
+        code, lines = self.exit_code, self.tail.splitlines()
+        if code is not None and code < 0:
+            return f"{self.worker} was killed ({signal.Signals(-code).name})"
+        said = next((line for line in reversed(lines) if line.startswith(f"trueup {self.worker} ends: ")), "")
+        return f"{said or f'{self.worker} ended without a word'}, exit code {code}"
 
     @property
     def tail(self) -> str:
@@ -140,12 +156,14 @@ class Together:
         self._say = say
         self._leave = ExitStack()
         self.workers: list[WorkerProcess] = []
+        self._servers: dict[str, _ServerAgain] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as leave:
             file = config_file(self._config)
             given = read(file)
             _refuse_security(given)
+            self._began = time.monotonic()
             self.stack = leave.enter_context(Stack(self._folder, partitions=given.kafka.partitions, say=self._say))
             self.environment = _environment(self.stack.addresses, file)
             self.settings = _at(given, self.stack)
@@ -164,21 +182,45 @@ class Together:
         self._leave.close()
 
     def supervise(self) -> None:
-        """Start again the workers that died. Call it every now and then.
+        """Start again what died, Kafka and Redis included. Call it every now and then.
 
-        Raises:
-            ServerFailed: Kafka or Redis has ended; they are not started again.
+        A server that is started again is waited for.
         """
-        self._refuse_without_servers()
+        for name in self.stack.ended:
+            again = self._servers.setdefault(name, _ServerAgain(name, self.stack, self._say, self._began))
+            again.supervise(time.monotonic())
         for worker in self.workers:
             worker.supervise()
 
-    def _refuse_without_servers(self) -> None:
-        at = self.stack.addresses
-        for name, port in (("Kafka", at.kafka.rpartition(":")[2]), ("Redis", urlsplit(at.redis).port or 0)):
-            if is_free(int(port)):
-                log_file = self._folder / f"{name.lower()}.log"
-                raise ServerFailed(f"{name} has ended ({log_file} may say why): start again to go on from here")
+
+class _ServerAgain:
+    """Kafka or Redis, started again when it ended."""
+
+    def __init__(self, name: str, stack: Stack, say: Callable[[str], None], started_at: float) -> None:
+        self._name = name
+        self._stack = stack
+        self._say = say
+        self._restarts = Restarts()
+        self._started_at = started_at
+        self._again_at: float | None = None
+
+    def supervise(self, now: float) -> None:
+        """It does not run now."""
+        if self._again_at is None:
+            self._wait(now, f"{self._name} has ended ({self._stack.log_of(self._name)} may say why)")
+        elif now >= self._again_at:
+            try:
+                self._stack.restart(self._name)
+            except ServerFailed as error:
+                self._wait(time.monotonic(), str(error).rstrip())
+            else:
+                self._started_at, self._again_at = time.monotonic(), None
+                self._say(f"{self._name} runs again, on the same data")
+
+    def _wait(self, now: float, why: str) -> None:
+        wait = self._restarts.wait(now - self._started_at)
+        self._started_at, self._again_at = now, now + wait
+        self._say(f"{why}; it is started again in {wait:.1f} s")
 
 
 def _environment(addresses: Addresses, file: Path | None) -> dict[str, str]:

@@ -36,6 +36,13 @@ class Server:
         """Whether the server was started and has not ended."""
         return self._watchdog is not None and self._watchdog.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended: negative, the signal that killed it; None while it runs, or was never started."""
+        code = None if self._watchdog is None else self._watchdog.poll()
+        # The watchdog ends with its server's code, of which the system keeps the last eight bits.
+        return code - 256 if code is not None and code > 256 - signal.NSIG else code
+
     def start(self, command: Sequence[str], *, folder: Path) -> None:
         """Start the command with `folder` as its working directory; returns at once."""
         assert not self.running, f"{self.name} is already running"

@@ -105,6 +105,23 @@ class Stack:
         """Where the servers listen; the same for as long as the stack runs."""
         return Addresses(kafka=f"{HOST}:{self._ports.kafka}", redis=f"redis://{HOST}:{self._ports.redis}/0")
 
+    @property
+    def ended(self) -> list[str]:
+        """Which of `Kafka` and `Redis` ended by themselves, or were killed."""
+        return [server.name for server in (self._redis, self._kafka) if not server.running]
+
+    def restart(self, name: str) -> None:
+        """Start `Kafka` or `Redis` again.
+
+        Raises:
+            ServerFailed: it did not start.
+        """
+        (self.restart_kafka if name == "Kafka" else self.restart_redis)()
+
+    def log_of(self, name: str) -> Path:
+        """Where that server says what it does."""
+        return self._path / f"{name.lower()}.log"
+
     def kill_kafka(self) -> None:
         """Kill Kafka (`kill -9`); returns when it has gone."""
         self._kafka.kill()

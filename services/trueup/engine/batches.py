@@ -16,11 +16,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 import faust
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -104,6 +105,11 @@ class ChunkConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
 
     @property
+    def claiming(self) -> bool:
+        """Whether partitions are being taken over now."""
+        return self._seeking.locked()
+
+    @property
     def _trueup(self) -> App:
         return cast(App, self.app)
 
@@ -165,7 +171,8 @@ class ChunkConsumer(driver.Consumer):
             async with self._seeking:
                 assigned = {TP(*tp) for tp in self.assignment()}
                 if target := {tp: self._expected[tp] for tp in passed & assigned if tp in self._expected}:
-                    await self.seek_wait(target)
+                    with suppress(IllegalStateError):  # Taken away meanwhile.
+                        await self.seek_wait(target)
 
     @property
     def _is_sought(self) -> bool:
@@ -197,9 +204,17 @@ class ChunkConsumer(driver.Consumer):
             TopicWentBack: a topic ends before where the saved state goes on.
         """
         async with self._seeking:
-            await super().perform_seek()
+            await self._seek_to_committed()
             while not await self._seek_once({tp.partition for tp in self.assignment()}):
                 pass
+
+    async def _seek_to_committed(self) -> None:
+        """As Faust does; without a partition there is nothing to seek, and aiokafka asserts that there is."""
+        try:
+            await super().perform_seek()
+        except AssertionError:
+            if self.assignment():
+                raise
 
     async def seek_lost(self) -> None:
         """Claim the partitions whose lanes were lost, and leave the others alone."""
@@ -210,6 +225,13 @@ class ChunkConsumer(driver.Consumer):
 
     async def _seek_once(self, partitions: set[int]) -> bool:
         """Claim and seek; False where the group was rebalanced meanwhile."""
+        try:
+            return await self._claim_and_seek(partitions)
+        except IllegalStateError:
+            # A partition was taken away, and Faust does not know of the new generation yet.
+            return False
+
+    async def _claim_and_seek(self, partitions: set[int]) -> bool:
         generation = self.app.consumer_generation_id
         assigned = {TP(*tp) for tp in self.assignment() if tp.partition in partitions}
         self._claims += 1

@@ -117,6 +117,7 @@ class Loop:
             unpublished = await self._catch_up(lane, claimed)
         except (Unavailable, StaleWriter) as error:
             self._behind.setdefault(partition, time.monotonic())
+            self._ports.troubles[partition] = str(error)
             if isinstance(error, StaleWriter):
                 raise Unavailable(f"partition {partition} was claimed by another worker meanwhile") from error
             raise
@@ -241,7 +242,8 @@ class Loop:
         most = self.settings.stuck_seconds
         for partition, seconds in self.behind_seconds().items():
             if seconds > most:
-                raise Unavailable(f"partition {partition} could not be saved and published for {most:.0f} s")
+                why = self._ports.troubles.get(partition, "it took so long")
+                raise Unavailable(f"partition {partition} could not be saved and published for {most:.0f} s ({why})")
 
     def _lost(self, runner: Runner) -> None:
         partition = runner.lane.partition

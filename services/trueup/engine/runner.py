@@ -19,7 +19,7 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -93,6 +93,8 @@ class Ports:
     counts: LoopCounts
     wall_clock: Callable[[], float]
     points: Failpoints
+    #: Partition -> what last kept it from being claimed, saved or published.
+    troubles: dict[int, str] = field(default_factory=dict)
 
 
 class Runner:
@@ -445,6 +447,7 @@ class Runner:
         except Unavailable as error:
             # It is saved, and this lane's alone: it waits, and the others go on.
             log.warning("partition %d: outputs wait to go out: %s", lane.partition, error)
+            ports.troubles[lane.partition] = str(error)
             self._publish_at = time.monotonic() + ports.settings.publish_again_seconds
             return
         ports.points.hit("clear.after")
@@ -458,6 +461,7 @@ class Runner:
         if self.is_dropped():
             return
         log.warning("partition %d is let go and claimed anew: %s", self.lane.partition, error)
+        self._ports.troubles[self.lane.partition] = str(error)
         self._ports.counts.lost += 1
         self._ports.counts.refused += isinstance(error, StaleWriter)
         self._end()
