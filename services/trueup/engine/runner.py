@@ -51,9 +51,9 @@ class LoopSettings:
     longest_save_interval_seconds: float = 30.0
     #: What may wait in one lane before its partition is not read any further.
     waiting_records: int = 20_000
-    waiting_bytes: int = 33_554_432
+    waiting_bytes: int = 8_388_608
     #: What may be taken and not saved, of all lanes together: then they are saved, whatever it costs.
-    unsaved_bytes: int = 134_217_728
+    unsaved_bytes: int = 33_554_432
     #: Where nothing came but the time, a save can wait so long.
     tick_save_seconds: float = 30.0
     #: Outputs that did not go out are sent again after so long.
