@@ -43,6 +43,10 @@ SAVE_SECONDS = Definition("counter", "trueup_save_seconds", "Seconds spent savin
 OUTPUTS = Definition("counter", "trueup_outputs", "Outputs published.")
 # Grows by a few in a rebalance; growing on, it says that Redis or Kafka refuses or does not answer.
 LOST = Definition("counter", "trueup_partitions_lost", "Partitions let go since a write was refused or not answered.")
+# Each is a write of this worker after another had claimed the partition: a pause, or a slow rebalance. Nothing was harmed.
+REFUSED = Definition("counter", "trueup_writes_refused", "Writes refused since another worker holds the partition.")
+# None for long, though ids are let go: Redis keeps what no one will ask for.
+SWEPT = Definition("counter", "trueup_entries_swept", "Entries deleted since they are older than what is kept.")
 # Each is an event that no step could take, or a fault of ours: a reason to read the log.
 STEP_FAILURES = Definition("counter", "trueup_step_failures", "Times a step raised and its partition was isolated.")
 # Against kafka_topic_partition_current_offset of Kafka's exporters: the lag. It runs ahead of the saved state by what
@@ -66,6 +70,8 @@ METRICS = (
     SAVE_SECONDS,
     OUTPUTS,
     LOST,
+    REFUSED,
+    SWEPT,
     STEP_FAILURES,
     NEXT_OFFSET,
     WAITING_RECORDS,
@@ -94,6 +100,8 @@ class LoopCollector:
             (SAVE_SECONDS, counts.save_seconds),
             (OUTPUTS, counts.outputs),
             (LOST, counts.lost),
+            (REFUSED, counts.refused),
+            (SWEPT, counts.swept),
             (STEP_FAILURES, counts.isolated),
         ):
             yield definition.family(worker, [((), value)])
