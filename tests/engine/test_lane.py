@@ -23,8 +23,11 @@ from engine.counting import (
     tick,
     value,
 )
+from trueup import snapshots
 from trueup.engine import outbox
 from trueup.engine.journal import Build
+from trueup.engine.lane import ENGINE, ENGINE_VERSION
+from trueup.errors import InvalidSettings
 from trueup.step import Output
 
 A, B, C, D = (value(f"ok-{letter}") for letter in "abcd")
@@ -240,3 +243,26 @@ def test_a_lane_is_urgent_from_the_event_that_makes_it_so_until_it_is_cut(names:
         urgent.append(running.urgent)
     running.cut()
     assert [*urgent, running.urgent] == [False, True, False]
+
+
+def test_the_state_of_topics_with_another_number_of_partitions_is_refused_with_what_to_do() -> None:
+    running = lane()
+    running.offer(chunk("predictions", 0, A))
+    run(running)
+    saved = after([running.cut()])
+    sentence = r"topics with 2 partitions, and kafka\.partitions is 4.*Set kafka\.partitions back to 2"
+    with pytest.raises(InvalidSettings, match=sentence):
+        lane(setup(partitions=PARTITIONS + 2), saved)
+
+
+def test_state_that_does_not_say_how_many_partitions_there_were_is_taken_as_it_is() -> None:
+    # Saved by the version before.
+    running = lane()
+    running.offer(chunk("predictions", 0, A))
+    run(running)
+    saved = after([running.cut()])
+    _, data = snapshots.unpack(saved.sections[ENGINE], known=[ENGINE_VERSION], what="a test")
+    del data["partitions"]
+    earlier = replace(saved, sections={**saved.sections, ENGINE: snapshots.pack(ENGINE_VERSION, data)})
+    again = lane(claimed=earlier)
+    assert again.offsets == {"predictions": 1}
