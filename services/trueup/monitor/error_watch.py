@@ -51,6 +51,22 @@ class ErrorWatch:
         fired = [(place, PAGER) for place in alarms]
         fired += self._losses.feed(losses)
         fired += self._on_mistakes(losses)
+        return self._changes(losses, fired, alarms)
+
+    def on_loss(self, loss: float, at: float, budget: float) -> Sequence[Change]:
+        """`on_losses` of a single outcome."""
+        fired = self._losses.feed_one(loss)
+        if loss == 0.0 or loss == 1.0:
+            fired += self._mistakes.feed_one(loss == 1.0)
+        alarms = self._page((loss,), (at,), (budget,)) if self.pages else None
+        if not (fired or alarms):
+            self._trend.update(loss)
+            return ()
+        return self._changes((loss,), [*((place, PAGER) for place in alarms or ()), *fired], alarms or {})
+
+    def _changes(
+        self, losses: Sequence[float], fired: list[tuple[int, str]], alarms: Mapping[int, Alarm]
+    ) -> list[Change]:
         return [
             Change(place, PAGER, ERROR, "rose", alarms[place])
             if detector == PAGER
@@ -77,6 +93,11 @@ class ErrorWatch:
     def on_scores(self, scores: Sequence[float]) -> list[Change]:
         """Take the scores of predictions; what fired, in their order."""
         return _changes(SCORE, self._scores.feed(scores))
+
+    def on_score(self, score: float) -> list[Change] | None:
+        """`on_scores` of a single prediction."""
+        fired = self._scores.feed_one(score)
+        return _changes(SCORE, fired) if fired else None
 
     def on_feature(self, name: str, values: Sequence[float]) -> list[Change]:
         """Take the values of one watched feature; what fired, in their order."""

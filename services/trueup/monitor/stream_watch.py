@@ -38,6 +38,16 @@ class Detectors:
         self._packed = None
         return fired
 
+    def feed_one(self, x: float) -> list[tuple[int, str]]:
+        """`feed` of a single value."""
+        self._packed = None
+        fired: list[tuple[int, str]] = []
+        for name, detector in self._by_name.items():
+            detector.update(x)
+            if detector.drift_detected:
+                fired.append((0, name))
+        return fired
+
     def snapshot(self) -> dict[str, Any]:
         """Name -> what `pack_detector` gives, for `restore`."""
         if self._packed is None:
@@ -78,6 +88,14 @@ class StreamWatch:
     def feed(self, values: Sequence[float]) -> list[Fired]:
         """Take these, one after the other; who fired, in the order of the values and of the table."""
         return directed(self._trend, values, self._detectors.feed(values))
+
+    def feed_one(self, x: float) -> Sequence[Fired]:
+        """`feed` of a single value."""
+        fired = self._detectors.feed_one(x)
+        if fired:
+            return directed(self._trend, (x,), fired)
+        self._trend.update(x)
+        return ()
 
     def snapshot(self) -> list[Any]:
         """Plain values and bytes, for `restore`."""

@@ -127,9 +127,43 @@ class Version:
         for outcome, sign in ((before, -1), (after, 1)):
             if outcome is not None:
                 self.total.add(outcome, sign)
-                self.cohorts.correct(answer[PREDICTED_AT], outcome, sign)
+                self.cohorts.settle(answer[PREDICTED_AT], outcome, sign)
 
     # -- runs -------------------------------------------------------------------------------------------------------
+
+    def predicted(self, made: Made) -> Sequence[Item]:
+        """Fold in one prediction at once; nothing else waits in `made`."""
+        _, answer, event = made
+        self.cohorts.predicted_one(answer[PREDICTED_AT])
+        self.calls.add(event)
+        found: list[Item] | None = None
+        if self.config.score_detectors:
+            score = _score(answer)
+            if type(score) is float and -LARGEST_ERROR <= score <= LARGEST_ERROR:
+                changes = self.watch.on_score(score)
+                if changes:
+                    found = self._moved(SCORES, (made,), changes)
+            else:
+                given, scores = _numbers((made,), (score,))
+                found = self._moved(SCORES, given, self.watch.on_scores(scores))
+        if self.watch.features:
+            found = [*(found or ()), *self._on_features((made,))]
+        return found or ()
+
+    def turned_out(self, settled: Settled) -> Sequence[Item]:
+        """Fold in one outcome at once; nothing else waits in `settled`."""
+        arrival, answer, observed_at, predicted_at, outcome, budget, segment = settled
+        found: list[Item] = []
+        if observed_at >= _end_of_hour(self.open_hour):
+            found = self.reach(observed_at, arrival, answer)
+        self.total.add(outcome)
+        self.cohorts.settle(predicted_at, outcome)
+        self.windows.add(outcome, observed_at)
+        if segment:
+            self.segments.add_all((segment,), (outcome,), (observed_at,))
+        for change in self.watch.on_loss(outcome[2], observed_at, budget):
+            found.append(Item(arrival, answer_place(answer, THEN_DETECTORS), Changed(self, change, observed_at)))
+        return found
 
     def flush_made(self) -> list[Item]:
         """Fold in the predictions that were put into `made`."""
@@ -142,6 +176,10 @@ class Version:
         if self.config.score_detectors:
             given, scores = _numbers(made, [_score(answer) for _, answer, _ in made])
             found += self._moved(SCORES, given, self.watch.on_scores(scores))
+        return found + self._on_features(made)
+
+    def _on_features(self, made: Sequence[Made]) -> list[Item]:
+        found: list[Item] = []
         for name in self.watch.features:
             given, values = _numbers(made, [(event.get("features") or {}).get(name) for _, _, event in made])
             found += self._moved(FEATURES, given, self.watch.on_feature(name, values))
