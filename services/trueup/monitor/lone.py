@@ -51,12 +51,14 @@ class Lone:
         self, topic: str, arrivals: Sequence[Arrival], around: Surroundings, fleet: Fleet, fresh: dict[str, Model]
     ) -> None:
         self._arrivals = arrivals
-        self._around = around
+        self._wall = around.wall
+        self._found = around.found
+        self._horizon_day = around.horizon_day
         self._fleet = fleet
         self._fresh = fresh
         self._most_ids = fleet.most_ids_per_model
-        #: No event is later than this and the clock's play.
-        self._bound = around.now if around.wall and around.now else inf
+        #: An event of a later time is from the future.
+        self._too_late = around.now + CLOCK_AHEAD_SECONDS if around.wall and around.now else inf
         self._fold_one: Callable[[Model, int, Arrival], bool] = (
             self._prediction if topic == "predictions" else self._truth
         )
@@ -68,7 +70,7 @@ class Lone:
         """Fold in the events of a model, up to the first that is not plain; those that are left."""
         if model.is_rest or model.sight.blind:
             return indexes
-        waiting, horizon_day = model.waiting, self._around.horizon_day
+        waiting, horizon_day = model.waiting, self._horizon_day
         if waiting.let_go_before < horizon_day:
             waiting.let_go_before = horizon_day
         for place, index in enumerate(indexes):
@@ -85,9 +87,11 @@ class Lone:
         version, at = model.versions.get(name), event.get("predicted_at")
         if at is None:
             at = timestamp
-        if version is None or type(probability) is dict or self._is_ahead(at, timestamp):
+        if version is None or type(probability) is dict:
             return False
-        waiting, prediction_id, wall = model.waiting, event["prediction_id"], self._around.wall
+        if at > timestamp + CLOCK_AHEAD_SECONDS or at > self._too_late:
+            return False
+        waiting, prediction_id, wall = model.waiting, event["prediction_id"], self._wall
         came_at = int(timestamp) if wall else 0
         day = int(max(came_at, at) // DAY)
         if not self._has_room(waiting, day) or self._known(waiting, prediction_id) is not None:
@@ -108,7 +112,8 @@ class Lone:
         if noticed:
             self.noticed += [(model, item) for item in noticed]
         fleet.changes.touch_version(model.model_id, name)
-        self._see(model, "predictions", at)
+        if not (self._wall and "predictions" in model.sight.fresh):
+            self._see(model, "predictions", at)
         if at > self.latest:
             self.latest = at
         return True
@@ -119,7 +124,7 @@ class Lone:
         at = event.get("observed_at")
         if at is None:
             at = timestamp
-        if self._is_ahead(at, timestamp):
+        if at > timestamp + CLOCK_AHEAD_SECONDS or at > self._too_late:
             return False
         prediction_id = event["prediction_id"]
         entry = self._known(model.waiting, prediction_id)
@@ -144,14 +149,11 @@ class Lone:
         judged = (*answer[:COUNTED], counted(outcome), answer[UNDER])
         model.waiting.put(prediction_id, (day, came_at, first_offset, truth, (judged,)))
         self._fleet.changes.touch_version(model.model_id, name)
-        self._see(model, "feedback", at)
+        if not (self._wall and "feedback" in model.sight.fresh):
+            self._see(model, "feedback", at)
         if at > self.latest:
             self.latest = at
         return True
-
-    def _is_ahead(self, at: float, timestamp: float) -> bool:
-        """Whether an event is from the future."""
-        return at > timestamp + CLOCK_AHEAD_SECONDS or at > self._bound + CLOCK_AHEAD_SECONDS
 
     def _has_room(self, waiting: Waiting, day: int) -> bool:
         """Whether one more id of this day can be kept, and nothing else changes by that."""
@@ -167,14 +169,12 @@ class Lone:
         """The entry of this id, None where it was never seen or was let go."""
         entry = waiting.hot.get(prediction_id)
         if entry is None:
-            return None if waiting.complete else waiting.recall(prediction_id, self._around.found)
+            return None if waiting.complete else waiting.recall(prediction_id, self._found)
         return None if entry[ENTRY_DAY] < waiting.let_go_before else entry
 
     def _see(self, model: Model, what: Missing, at: float) -> None:
         """Some came. By the wall clock they came now, which is noted once between two ticks."""
-        sight, wall = model.sight, self._around.wall
-        if wall and what in sight.fresh:
-            return
+        sight, wall = model.sight, self._wall
         is_first = what not in sight.last
         sight.seen(what, None if wall else at)
         if wall:

@@ -185,7 +185,7 @@ class MonitorStep:
                 runs, by_model = [], {}
             model = self._fleet.get(model_id, found.asleep)
             # Models beyond the cap are one run, in the name of the rest.
-            indexes = by_model.get(model.model_id)
+            indexes = by_model.get(model.model_id) if model.is_rest else None
             if indexes is None:
                 indexes = by_model[model.model_id] = []
                 runs.append((model, indexes))

@@ -26,6 +26,9 @@ class Detectors:
         self._by_name: dict[str, Any] = {name: make() for name, make in table.items() if name in names}
         self._packed: dict[str, Any] | None = None
 
+    def __len__(self) -> int:
+        return len(self._by_name)
+
     def feed(self, values: Sequence[float]) -> list[tuple[int, str]]:
         """Who fired at which place, by detector, in the order of the table."""
         fired: list[tuple[int, str]] = []

@@ -136,19 +136,18 @@ class Version:
         _, answer, event = made
         self.cohorts.predicted_one(answer[PREDICTED_AT])
         self.calls.add(event)
-        found: list[Item] | None = None
+        found: list[Item] = []
+        watch, features = self.watch, event.get("features")
         if self.config.score_detectors:
-            score = _score(answer)
-            if type(score) is float and -LARGEST_ERROR <= score <= LARGEST_ERROR:
-                changes = self.watch.on_score(score)
-                if changes:
-                    found = self._moved(SCORES, (made,), changes)
-            else:
-                given, scores = _numbers((made,), (score,))
-                found = self._moved(SCORES, given, self.watch.on_scores(scores))
-        if self.watch.features:
-            found = [*(found or ()), *self._on_features((made,))]
-        return found or ()
+            score = _number(_score(answer))
+            if score is not None and (changes := watch.on_score(score)):
+                found += self._moved(SCORES, (made,), changes)
+        if watch.features and features:
+            for name in watch.features:
+                value = _number(features.get(name))
+                if value is not None and (changes := watch.on_feature_once(name, value)):
+                    found += self._moved(FEATURES, (made,), changes)
+        return found
 
     def turned_out(self, settled: Settled) -> Sequence[Item]:
         """Fold in one outcome at once; nothing else waits in `settled`."""
@@ -275,6 +274,14 @@ def _end_of_hour(hour: int | None) -> float:
 def _score(answer: Answer) -> Any:
     """On which drift of the predictions is watched: the probability, else what was predicted."""
     return answer[PREDICTION] if answer[PROBABILITY] is None else answer[PROBABILITY]
+
+
+def _number(value: Any) -> float | None:
+    """A value that is a number, as a float; None for labels and truth values."""
+    if type(value) is not float and type(value) is not int:
+        return None
+    number = float(value)
+    return number if -LARGEST_ERROR <= number <= LARGEST_ERROR else min(max(number, -LARGEST_ERROR), LARGEST_ERROR)
 
 
 def _numbers(made: Sequence[Made], values: Sequence[Any]) -> tuple[Sequence[Made], list[float]]:

@@ -173,7 +173,8 @@ class LabelTime:
 
     def add(self, outcome: Outcome, observed_at: float) -> None:
         """Count an outcome whose truth was observed then; one older than the window is left out."""
-        tally = self._tally(int(observed_at // BUCKET_SECONDS))
+        bucket = int(observed_at // BUCKET_SECONDS)
+        tally = self._buckets.get(bucket) if bucket == self._latest else self._tally(bucket)
         if tally is not None:
             tally.add(outcome)
 
