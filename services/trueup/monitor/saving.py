@@ -16,10 +16,14 @@ from trueup.monitor.version import Version
 #: Version of the form in which state is saved. `upgrade` reads form 1.
 FORM = 2
 
+_pack = msgpack.Packer().pack
+
 
 def pack(data: Any) -> bytes:
     """The bytes of a section."""
-    return snapshots.pack(FORM, data)
+    # As `snapshots.pack`, with one packer for all: a save packs several sections of thousands of models.
+    packed: bytes = _pack((FORM, data))
+    return packed
 
 
 #: What `sections.parse` makes of a name, and the bytes under it.
