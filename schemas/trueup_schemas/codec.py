@@ -109,16 +109,19 @@ class Codec:
         Most records are just that, and the work around each would cost half as much as reading it.
         """
         validate, none_twice, says_nothing = self._validate, self._none_twice, self._says_nothing
-        longest, one_of = self._max_record_bytes, self._topic.one_of
+        one_of = self._topic.one_of
+        # Models are read by `decode` alone.
+        longest = -1 if self._is_model else self._max_record_bytes
+        commonest = one_of[0] if one_of else self._topic.key
         found: list[Event | Decoded] = []
         for value in values:
-            if value and value[0] == _OBJECT and len(value) <= longest and not self._is_model:
+            if value and value[0] == _OBJECT and len(value) <= longest:
                 try:
                     event = validate(value)
                 except ValidationError:
                     pass
                 else:
-                    if none_twice(value, event) and not (one_of and says_nothing(event)):
+                    if none_twice(value, event) and (event.get(commonest) is not None or not says_nothing(event)):
                         found.append(event)
                         continue
             found.append(self.decode(value))

@@ -19,15 +19,18 @@ class Calls:
 
     def add_all(self, predictions: Sequence[Mapping[str, Any]]) -> None:
         """Count the calls of these, one after the other."""
-        self.n += len(predictions)
         for event in predictions:
-            if event.get("error"):
-                self.failed += 1
-            latency_ms = event.get("latency_ms")
-            if latency_ms is not None:
-                self.timed += 1
-                self.latency_ms += latency_ms
-                self.slowest_ms = max(self.slowest_ms, latency_ms)
+            self.add(event)
+
+    def add(self, prediction: Mapping[str, Any]) -> None:
+        """Count the call of this one."""
+        self.n += 1
+        if prediction.get("error"):
+            self.failed += 1
+        if "latency_ms" in prediction and (latency_ms := prediction["latency_ms"]) is not None:
+            self.timed += 1
+            self.latency_ms += latency_ms
+            self.slowest_ms = max(self.slowest_ms, latency_ms)
 
     @property
     def error_rate(self) -> float | None:

@@ -44,12 +44,16 @@ class Cohorts:
         for day, places in _by_day(predicted_at):
             self._day(day).predictions += len(places)
 
+    def predicted_one(self, predicted_at: float) -> None:
+        """A prediction was made then."""
+        self._day(int(predicted_at // DAY)).predictions += 1
+
     def settled(self, predicted_at: Sequence[float], outcomes: Sequence[Outcome]) -> None:
         """Their truth is known."""
         for day, places in _by_day(predicted_at):
             self._day(day).tally.add_all(outcomes[places.start : places.stop])
 
-    def correct(self, predicted_at: float, outcome: Outcome, sign: int) -> None:
+    def settle(self, predicted_at: float, outcome: Outcome, sign: int = 1) -> None:
         """One outcome counts (`sign` 1), or no longer (-1), since a correction takes its place."""
         self._day(int(predicted_at // DAY)).tally.add(outcome, sign)
 

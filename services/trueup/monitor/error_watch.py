@@ -51,6 +51,22 @@ class ErrorWatch:
         fired = [(place, PAGER) for place in alarms]
         fired += self._losses.feed(losses)
         fired += self._on_mistakes(losses)
+        return self._changes(losses, fired, alarms)
+
+    def on_loss(self, loss: float, at: float, budget: float) -> Sequence[Change]:
+        """`on_losses` of a single outcome."""
+        fired = self._losses.feed_one(loss) if self._losses else []
+        if self._mistakes and (loss == 0.0 or loss == 1.0):
+            fired += self._mistakes.feed_one(loss == 1.0)
+        alarms = self._page((loss,), (at,), (budget,)) if self.pages else None
+        if not (fired or alarms):
+            self._trend.update(loss)
+            return ()
+        return self._changes((loss,), [*((place, PAGER) for place in alarms or ()), *fired], alarms or {})
+
+    def _changes(
+        self, losses: Sequence[float], fired: list[tuple[int, str]], alarms: Mapping[int, Alarm]
+    ) -> list[Change]:
         return [
             Change(place, PAGER, ERROR, "rose", alarms[place])
             if detector == PAGER
@@ -78,9 +94,19 @@ class ErrorWatch:
         """Take the scores of predictions; what fired, in their order."""
         return _changes(SCORE, self._scores.feed(scores))
 
+    def on_score(self, score: float) -> Sequence[Change]:
+        """`on_scores` of a single prediction."""
+        fired = self._scores.feed_one(score)
+        return _changes(SCORE, fired) if fired else ()
+
     def on_feature(self, name: str, values: Sequence[float]) -> list[Change]:
         """Take the values of one watched feature; what fired, in their order."""
         return _changes(f"feature:{name}", self.features[name].feed(values))
+
+    def on_feature_once(self, name: str, value: float) -> Sequence[Change]:
+        """`on_feature` of a single prediction."""
+        fired = self.features[name].feed_one(value)
+        return _changes(f"feature:{name}", fired) if fired else ()
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values and bytes, for `restore`."""

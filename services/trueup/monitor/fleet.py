@@ -40,6 +40,7 @@ class Fleet:
         #: Ids kept, of all models.
         self.ids = 0
         self.most_ids = max(1, config.most_ids // partitions)
+        self.most_ids_per_model = config.most_ids_per_model
         self._hot = HotSet(config.most_ids_in_memory // partitions)
         #: To be put to rest with the next save.
         self._to_rest: dict[str, Model] = {}

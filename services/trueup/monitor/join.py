@@ -92,6 +92,7 @@ class Waiting:
     __slots__ = (
         "_keys",
         "_prefix",
+        "_prefix_hashed",
         "by_day",
         "changed",
         "complete",
@@ -104,6 +105,8 @@ class Waiting:
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
+        #: The hash of the prefix, from which those of keys go on; made when the first key is asked for.
+        self._prefix_hashed: Any = None
         self._keys: dict[str, bytes] = {}
         self.hot: dict[str, Entry] = {}
         #: Those to be saved.
@@ -125,8 +128,16 @@ class Waiting:
         return key
 
     def key(self, prediction_id: str) -> bytes:
-        """The key of this id's entry: 16 bytes."""
-        return blake2b((self._prefix + prediction_id).encode(), digest_size=16).digest()
+        """The key of this id's entry: the hash of prefix and id, 16 bytes."""
+        hashed = self._begun().copy()
+        hashed.update(prediction_id.encode())
+        digest: bytes = hashed.digest()
+        return digest
+
+    def _begun(self) -> Any:
+        if self._prefix_hashed is None:
+            self._prefix_hashed = blake2b(self._prefix.encode(), digest_size=16)
+        return self._prefix_hashed
 
     def recall(self, prediction_id: str, found: Mapping[bytes, bytes]) -> Entry | None:
         """An entry that is not hot, of what was found; None where it was never seen, or was let go."""
@@ -185,11 +196,13 @@ class Waiting:
 
     def changes(self, shelf: int) -> dict[bytes, Kept]:
         """Key -> what to keep, of the entries that are to be saved."""
-        key, make = self.key, tuple.__new__
-        return {
-            key(prediction_id): make(Kept, (shelf, entry[ENTRY_DAY], encode(entry)))
-            for prediction_id, entry in self.changed.items()
-        }
+        begun, make, kept = self._begun().copy, tuple.__new__, dict[bytes, Kept]()
+        for prediction_id, entry in self.changed.items():
+            # `key` and `encode`, without a call for each of hundreds of thousands.
+            hashed = begun()
+            hashed.update(prediction_id.encode())
+            kept[hashed.digest()] = make(Kept, (shelf, entry[ENTRY_DAY], _pack((FORM, entry))))
+        return kept
 
 
 def prefix_of(model_id: str) -> str:

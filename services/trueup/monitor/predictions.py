@@ -39,7 +39,7 @@ def fold(run: Run) -> float:
             event.get("prediction"),
             _positive(event) if type(probability := event.get("probability")) is dict else probability,
             at,
-            _segment(names, event) if names else None,
+            segment_of(names, event) if names else None,
             None,
             None if version.model_version == name else version.model_version,
         )
@@ -130,7 +130,7 @@ def _refile(run: Run, entry: Entry, day: int) -> int:
     return day
 
 
-def _segment(names: Sequence[str], event: Mapping[str, Any]) -> dict[str, str] | None:
+def segment_of(names: Sequence[str], event: Mapping[str, Any]) -> dict[str, str] | None:
     """Of the event's segment, the names that are configured: the rest is not kept."""
     given = event.get("segment")
     return {name: given[name] for name in names if name in given} if given else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal
 
 import orjson
@@ -20,8 +21,9 @@ from trueup.monitor import predictions, saving, sections, signals, truths, upgra
 from trueup.monitor.config import MonitorConfig
 from trueup.monitor.fleet import Fleet
 from trueup.monitor.join import prefix_of
+from trueup.monitor.lone import FEW, Lone
 from trueup.monitor.model import Model
-from trueup.monitor.noticed import Changed, Compared, HourClosed, Item, Noticed
+from trueup.monitor.noticed import Changed, Compared, HourClosed, Noticed
 from trueup.monitor.run import Run, Surroundings
 from trueup.monitor.segments import OTHER
 from trueup.monitor.view import model_view
@@ -108,15 +110,21 @@ class MonitorStep:
                 self._deployment(arrival, found)
             return
         fold = _FOLDS[topic]
-        items: list[tuple[Model, Item]] = []
         around = Surroundings(self._place.clock == "wall", self._now, self._fleet.horizon_day, found.entries)
+        lone = Lone(topic, arrivals, around, self._fleet, self._fresh)
+        most_alone = 0 if self._silent else FEW
         for model, indexes in self._runs(arrivals, found):
-            run = Run(model, arrivals, indexes, around, self._room(model))
+            left = lone.fold(model, indexes) if len(indexes) <= most_alone else indexes
+            if not left:
+                continue
+            run = Run(model, arrivals, left, around, self._room(model))
             self._move_on(fold(run))
             self._taken(run)
-            items += [(model, item) for item in run.noticed]
+            lone.noticed += [(model, item) for item in run.noticed]
+        if lone.latest > -inf:
+            self._move_on(lone.latest)
         # Signals are made once the whole chunk is folded in: the offsets that an alarm names are then exact.
-        for model, item in sorted(items, key=lambda pair: (pair[1].arrival, pair[1].place)):
+        for model, item in sorted(lone.noticed, key=lambda pair: (pair[1].arrival, pair[1].place)):
             self._signal_noticed(model, item.noticed, positions)
 
     def tick(self, now: float, found: Found) -> None:
@@ -163,20 +171,27 @@ class MonitorStep:
         Where all models together have no room left, only those that stand side by side are taken together, since the
         order among models decides who gets the room.
         """
-        runs: dict[str, tuple[Model, list[int]]] = {}
+        runs: list[tuple[Model, list[int]]] = []
         by_model: dict[str, list[int]] = {}
         scarce = self._fleet.ids + len(arrivals) > self._fleet.most_ids
         for index, arrival in enumerate(arrivals):
             model_id = arrival[3]["model_id"]
             indexes = by_model.get(model_id)
+            if indexes is not None:
+                indexes.append(index)
+                continue
+            if scarce:
+                yield from runs
+                runs, by_model = [], {}
+            model = self._fleet.get(model_id, found.asleep)
+            # Models beyond the cap are one run, in the name of the rest.
+            indexes = by_model.get(model.model_id) if model.is_rest else None
             if indexes is None:
-                if scarce:
-                    yield from runs.values()
-                    runs, by_model = {}, {}
-                model = self._fleet.get(model_id, found.asleep)
-                indexes = by_model[model_id] = runs.setdefault(model.model_id, (model, []))[1]
+                indexes = by_model[model.model_id] = []
+                runs.append((model, indexes))
             indexes.append(index)
-        yield from runs.values()
+            by_model[model_id] = indexes
+        yield from runs
 
     def _room(self, model: Model) -> int:
         """How many ids there may be of this model while only it is taken."""

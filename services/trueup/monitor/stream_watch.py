@@ -26,6 +26,9 @@ class Detectors:
         self._by_name: dict[str, Any] = {name: make() for name, make in table.items() if name in names}
         self._packed: dict[str, Any] | None = None
 
+    def __len__(self) -> int:
+        return len(self._by_name)
+
     def feed(self, values: Sequence[float]) -> list[tuple[int, str]]:
         """Who fired at which place, by detector, in the order of the table."""
         fired: list[tuple[int, str]] = []
@@ -36,6 +39,16 @@ class Detectors:
                 if detector.drift_detected:
                     fired.append((at, name))
         self._packed = None
+        return fired
+
+    def feed_one(self, x: float) -> list[tuple[int, str]]:
+        """`feed` of a single value."""
+        self._packed = None
+        fired: list[tuple[int, str]] = []
+        for name, detector in self._by_name.items():
+            detector.update(x)
+            if detector.drift_detected:
+                fired.append((0, name))
         return fired
 
     def snapshot(self) -> dict[str, Any]:
@@ -78,6 +91,14 @@ class StreamWatch:
     def feed(self, values: Sequence[float]) -> list[Fired]:
         """Take these, one after the other; who fired, in the order of the values and of the table."""
         return directed(self._trend, values, self._detectors.feed(values))
+
+    def feed_one(self, x: float) -> Sequence[Fired]:
+        """`feed` of a single value."""
+        fired = self._detectors.feed_one(x)
+        if fired:
+            return directed(self._trend, (x,), fired)
+        self._trend.update(x)
+        return ()
 
     def snapshot(self) -> list[Any]:
         """Plain values and bytes, for `restore`."""

@@ -31,6 +31,12 @@ class Trend:
             slow += (x - slow) / (min(_SLOW, n))
         self._n, self._fast, self._slow = n, fast, slow
 
+    def update(self, x: float) -> None:
+        """Take one value."""
+        self._n = n = self._n + 1
+        self._fast += (x - self._fast) / (min(_FAST, n))
+        self._slow += (x - self._slow) / (min(_SLOW, n))
+
     def start_anew(self) -> None:
         """A change was noticed: where the stream is now is where it is from now on."""
         self._n, self._slow = min(self._n, _FAST), self._fast

@@ -127,9 +127,42 @@ class Version:
         for outcome, sign in ((before, -1), (after, 1)):
             if outcome is not None:
                 self.total.add(outcome, sign)
-                self.cohorts.correct(answer[PREDICTED_AT], outcome, sign)
+                self.cohorts.settle(answer[PREDICTED_AT], outcome, sign)
 
     # -- runs -------------------------------------------------------------------------------------------------------
+
+    def predicted(self, made: Made) -> Sequence[Item]:
+        """Fold in one prediction at once; nothing else waits in `made`."""
+        _, answer, event = made
+        self.cohorts.predicted_one(answer[PREDICTED_AT])
+        self.calls.add(event)
+        found: list[Item] = []
+        watch, features = self.watch, event.get("features")
+        if self.config.score_detectors:
+            score = _number(_score(answer))
+            if score is not None and (changes := watch.on_score(score)):
+                found += self._moved(SCORES, (made,), changes)
+        if watch.features and features:
+            for name in watch.features:
+                value = _number(features.get(name))
+                if value is not None and (changes := watch.on_feature_once(name, value)):
+                    found += self._moved(FEATURES, (made,), changes)
+        return found
+
+    def turned_out(self, settled: Settled) -> Sequence[Item]:
+        """Fold in one outcome at once; nothing else waits in `settled`."""
+        arrival, answer, observed_at, predicted_at, outcome, budget, segment = settled
+        found: list[Item] = []
+        if observed_at >= _end_of_hour(self.open_hour):
+            found = self.reach(observed_at, arrival, answer)
+        self.total.add(outcome)
+        self.cohorts.settle(predicted_at, outcome)
+        self.windows.add(outcome, observed_at)
+        if segment:
+            self.segments.add_all((segment,), (outcome,), (observed_at,))
+        for change in self.watch.on_loss(outcome[2], observed_at, budget):
+            found.append(Item(arrival, answer_place(answer, THEN_DETECTORS), Changed(self, change, observed_at)))
+        return found
 
     def flush_made(self) -> list[Item]:
         """Fold in the predictions that were put into `made`."""
@@ -142,6 +175,10 @@ class Version:
         if self.config.score_detectors:
             given, scores = _numbers(made, [_score(answer) for _, answer, _ in made])
             found += self._moved(SCORES, given, self.watch.on_scores(scores))
+        return found + self._on_features(made)
+
+    def _on_features(self, made: Sequence[Made]) -> list[Item]:
+        found: list[Item] = []
         for name in self.watch.features:
             given, values = _numbers(made, [(event.get("features") or {}).get(name) for _, _, event in made])
             found += self._moved(FEATURES, given, self.watch.on_feature(name, values))
@@ -237,6 +274,14 @@ def _end_of_hour(hour: int | None) -> float:
 def _score(answer: Answer) -> Any:
     """On which drift of the predictions is watched: the probability, else what was predicted."""
     return answer[PREDICTION] if answer[PROBABILITY] is None else answer[PROBABILITY]
+
+
+def _number(value: Any) -> float | None:
+    """A value that is a number, as a float; None for labels and truth values."""
+    if type(value) is not float and type(value) is not int:
+        return None
+    number = float(value)
+    return number if -LARGEST_ERROR <= number <= LARGEST_ERROR else min(max(number, -LARGEST_ERROR), LARGEST_ERROR)
 
 
 def _numbers(made: Sequence[Made], values: Sequence[Any]) -> tuple[Sequence[Made], list[float]]:

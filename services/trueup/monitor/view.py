@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from trueup.monitor.cohorts import Cohort, day_name
 from trueup.monitor.model import Model
 from trueup.monitor.version import Version
 from trueup.monitor.windows import HOUR, Tally, Windows
-from trueup.statistics.intervals import rate_interval
+from trueup.statistics.intervals import Interval, rate_interval
 
 #: Days of cohorts in the view.
 DAYS_SHOWN = 60
@@ -70,8 +71,14 @@ def _version_view(version: Version) -> dict[str, Any]:
 
 def _accuracy(correct: int, n: int, inflation: float) -> dict[str, Any]:
     """With a 95 % interval for as many independent outcomes as these are worth."""
-    low, high = rate_interval(correct, n, inflation=inflation)
+    low, high = _interval(correct, n, inflation)
     return {"correct": correct, "n": n, "accuracy": correct / n if n else None, "low": low, "high": high}
+
+
+@lru_cache(10_000)
+def _interval(correct: int, n: int, inflation: float) -> Interval:
+    """As `rate_interval`: most models have the few outcomes of others, or the same in all of their windows."""
+    return rate_interval(correct, n, inflation=inflation)
 
 
 def _tally_accuracy(tally: Tally, inflation: float) -> dict[str, Any]:

@@ -35,9 +35,11 @@ class Tally:
         if correct is not None:
             self.judged += sign
             self.correct += sign * correct
-        self.error += sign * error
-        self.squared += sign * error * error
-        self.loss += sign * loss
+        if error:
+            self.error += sign * error
+            self.squared += sign * error * error
+        if loss:
+            self.loss += sign * loss
 
     def add_all(self, outcomes: Sequence[Outcome]) -> None:
         """Count these in, bit for bit as one after the other."""
@@ -113,7 +115,14 @@ class LastOutcomes:
 
     def add(self, correct: bool) -> None:
         """Let one outcome in, and the oldest out when the window is full."""
-        self.add_all((correct,))
+        marks, at = self._marks, self._at
+        self.correct += correct
+        if len(marks) < self.size:
+            marks.append(correct)
+            return
+        self.correct -= marks[at]
+        marks[at] = correct
+        self._at = (at + 1) % self.size
 
     def add_all(self, corrects: Sequence[bool]) -> None:
         """Let these in, one after the other, and as many of the oldest out as there is no room for."""
@@ -164,7 +173,10 @@ class LabelTime:
 
     def add(self, outcome: Outcome, observed_at: float) -> None:
         """Count an outcome whose truth was observed then; one older than the window is left out."""
-        self.add_all((outcome,), (observed_at,))
+        bucket = int(observed_at // BUCKET_SECONDS)
+        tally = self._buckets.get(bucket) if bucket == self._latest else self._tally(bucket)
+        if tally is not None:
+            tally.add(outcome)
 
     def add_all(self, outcomes: Sequence[Outcome], observed_at: Sequence[float]) -> None:
         """Count these, one after the other."""
@@ -178,16 +190,22 @@ class LabelTime:
         self._add_to(bucket, outcomes[start:] if start else outcomes)
 
     def _add_to(self, bucket: int, outcomes: Sequence[Outcome]) -> None:
+        tally = self._tally(bucket)
+        if tally is not None:
+            tally.add_all(outcomes)
+
+    def _tally(self, bucket: int) -> Tally | None:
+        """What an outcome of this bucket is counted in, None where it is older than the window."""
         if bucket > self._latest:
             self._open(bucket)
         elif bucket < self._latest:
             if bucket <= self._latest - BUCKETS_A_DAY:
-                return
+                return None
             self.closed_changed, self._closed_day = True, None
         tally = self._buckets.get(bucket)
         if tally is None:
             tally = self._buckets[bucket] = Tally()
-        tally.add_all(outcomes)
+        return tally
 
     def _open(self, bucket: int) -> None:
         """A later bucket than any before: those a day before it leave the window."""
@@ -259,7 +277,10 @@ class Windows:
 
     def add(self, outcome: Outcome, observed_at: float) -> None:
         """Let one outcome into every window."""
-        self.add_all((outcome,), (observed_at,))
+        correct = outcome[0]
+        if correct is not None:
+            self.last.add(correct)
+        self.label_time.add(outcome, observed_at)
 
     def add_all(self, outcomes: Sequence[Outcome], observed_at: Sequence[float]) -> None:
         """Let these into every window, one after the other; at least one."""
