@@ -73,10 +73,10 @@ class World:
             at = len(self.log.records.get(("predictions", 0), [])) * 10.0
             self.log.append("predictions", value(name), timestamp=at, partition=0)
 
-    async def take(self, at: int, *, until: int) -> None:
-        """Take these records, one a save."""
-        for offset in range(at, until):
-            found = self.log.read("predictions", 0, offset, most=1)
+    async def take(self, at: int, *, until: int, topic: str = "predictions", at_once: int = 1) -> None:
+        """Take these records, one a save or so many."""
+        for offset in range(at, until, at_once):
+            found = self.log.read(topic, 0, offset, most=min(at_once, until - offset))
             assert found is not None
             await self.loop.offer(replace(found, seek=self.seek))
             await self.loop.turn(settle_all=True)
@@ -327,6 +327,46 @@ def test_a_replay_of_a_journal_in_which_the_partition_began_anew_gives_the_same_
         again = list(replay(0, anew, read, setup(clock="stream")))  # type: ignore[arg-type]
         assert [outputs[0].value for outputs in again] == world.values("journal")[2:]
         assert [output.value for outputs in again for output in outputs[1:]] == world.values("signals")[SAVES:]
+
+    within(10, work())
+
+
+def test_it_is_quiet_about_a_topic_too_that_is_kept_longer_than_the_journal() -> None:
+    async def work() -> None:
+        world = World()
+        world.log.append("feedback", value("ok-old"), partition=0)
+        await world.claim()
+        await world.take(0, until=1, topic="feedback")
+        world.write(*[f"ok-{number}" for number in range(SAVES)])
+        await world.take(0, until=SAVES)
+        said = world.said
+        world.store.put_back(world.copies[0])
+        world.log.delete_before("journal", 0, SAVES - 1)
+        assert await world.successor() == {}
+        await world.take(0, until=1, topic="feedback")
+        await world.take(0, until=SAVES)
+        assert world.said == said, "nothing is said twice"
+        world.write("ok-9")
+        await world.take(SAVES, until=SAVES + 1)
+        assert world.said == [*said, "ok-9"]
+
+    within(10, work())
+
+
+def test_a_quiet_save_that_cannot_be_taken_again_does_not_silence_what_comes_after_it() -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        await cut_off(world)
+        await world.successor()
+        await world.take(1, until=SAVES)
+        assert world.journal[-1]["quiet"]
+        said = world.said
+        world.store.put_back(world.copies[0])
+        await world.successor(replace(setup(clock="stream"), restore=partial(Choosy, bad_tick=never)))
+        world.write("ok-9")
+        await world.take(1, until=SAVES + 1, at_once=SAVES)
+        assert "ok-9" in world.said[len(said) :]
 
     within(10, work())
 

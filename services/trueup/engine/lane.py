@@ -252,7 +252,7 @@ class Lane:
 
         `saves`: as many are named in the journal already. Up to `quiet_until` nothing is said again.
         """
-        self.saves, self.quiet_until, self._anew = saves, quiet_until, True
+        self.saves, self.quiet_until, self._anew, self._quiet = saves, quiet_until, True, False
         self._start(Claimed(self.epoch, {}, {}, (), saves=saves))
 
     def begin(self, entry: JournalEntry) -> None:

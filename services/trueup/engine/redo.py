@@ -164,12 +164,16 @@ class Redo:
         lane.begin_anew(saves=known.saves, quiet_until=spoken)
 
     async def _spoken_about(self, known: _Known) -> dict[str, int]:
-        """How far predecessors had come; nowhere, where the topics are not those that they read but made anew."""
-        spoken = _furthest(self._lane.offsets, known.offsets)
-        for topic, at in spoken.items():
-            if await self._history.end(topic, self._lane.partition) < at:
+        """How far predecessors had come; nowhere, where the topics are not those that they read but made anew.
+
+        Of a topic that is kept longer than the journal they may have taken all there is, and no entry says so.
+        """
+        spoken, ends = _furthest(self._lane.offsets, known.offsets), dict[str, int]()
+        for topic in self._lane.setup.feeds:
+            ends[topic] = await self._history.end(topic, self._lane.partition)
+            if ends[topic] < spoken.get(topic, 0):
                 return {}
-        return spoken
+        return {topic: at for topic, end in ends.items() if (at := spoken.get(topic, end))}
 
 
 def _furthest(saved: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:
