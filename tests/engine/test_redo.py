@@ -371,6 +371,62 @@ def test_a_quiet_save_that_cannot_be_taken_again_does_not_silence_what_comes_aft
     within(10, work())
 
 
+def test_where_a_topic_of_the_journal_is_not_read_any_more_it_begins_anew() -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        world.store.put_back(world.copies[2])
+        feeds = {"feedback": setup().feeds["feedback"]}
+        assert await world.successor(replace(setup(clock="stream"), feeds=feeds)) == {}
+
+    within(10, work())
+
+
+# -- two branches ------------------------------------------------------------------------------------------------------
+#
+#  epoch 1    1 ── 2 ── 3                    3 is lost by the store, and its entry comes late
+#  epoch 2         └─── 3 ── 4               3 takes two records, 4 one
+
+
+async def fork(world: World) -> MemoryCheckpoint:
+    """The store as it was after the save 3 that was lost."""
+    world.write(*[f"ok-{number}" for number in range(SAVES)])
+    await world.claim()
+    await world.take(0, until=3)
+    lost, late = world.store.copy(), world.values("journal")[2]
+    del world.log.records["journal", 0][2:]
+    world.store.put_back(world.copies[2])
+    assert await world.successor() == {"predictions": 2}
+    world.log.append("journal", late, partition=0)
+    await world.take(2, until=4, at_once=2)
+    await world.take(4, until=5)
+    world.log.append("journal", late, partition=0)
+    return lost
+
+
+def test_an_entry_that_came_late_of_a_save_that_was_lost_is_not_taken_again() -> None:
+    async def work() -> None:
+        world = World()
+        await fork(world)
+        before = await world.state()
+        world.store.put_back(world.copies[1])
+        assert await world.successor() == {"predictions": SAVES}
+        assert await world.state() == before
+
+    within(10, work())
+
+
+def test_what_a_journal_goes_on_from_is_not_taken_for_another_state_of_the_same_number() -> None:
+    async def work() -> None:
+        world = World()
+        world.store.put_back(await fork(world))
+        assert await world.successor() == {}
+        await world.take(0, until=SAVES)
+        assert (await world.store.claim(0)).sections[f"predictions/{MODEL}"] == b"%d" % SAVES
+
+    within(10, work())
+
+
 # -- in the middle of it -----------------------------------------------------------------------------------------------
 
 
@@ -424,6 +480,8 @@ def test_records_of_others_and_repeats_in_the_same_journal_are_passed_over() -> 
             world.log.append("journal", json.dumps(other).encode(), partition=0)
         for again in (notes[1], notes[4]):
             world.log.append("journal", again, partition=0)
+        for no_entry in (b"", b"no JSON", b"[]", b'{"worker": "counter", "partition": 0, "save": 6}'):
+            world.log.append("journal", no_entry, partition=0)
         world.store.put_back(world.copies[0])
         assert await world.successor() == {"predictions": SAVES}
         assert await world.state() == before
