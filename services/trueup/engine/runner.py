@@ -28,8 +28,8 @@ import orjson
 from trueup.engine import failpoints, outbox
 from trueup.engine.checkpoint import Checkpoint, Save
 from trueup.engine.failpoints import Failpoints
-from trueup.engine.isolation import Taken
-from trueup.engine.lane import AsRead, Lane, NotRead, StepFailed
+from trueup.engine.isolation import AsRead, NotRead, Taken
+from trueup.engine.lane import Lane, StepFailed
 from trueup.engine.publisher import JOURNAL, Publisher
 from trueup.errors import StaleWriter, Unavailable
 from trueup.step import NOTHING_FOUND, Found, Needs, Output
