@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -462,6 +463,32 @@ def test_a_redo_that_is_interrupted_goes_on_where_it_was(after: int, way: str) -
         assert await world.state() == before
         await world.loop.turn(settle_all=True)
         assert world.values("signals") == [*signals, signals[-1]]
+
+    within(10, work())
+
+
+def test_a_redo_that_gets_on_is_not_taken_for_a_partition_that_is_stuck() -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        world.store.put_back(world.copies[0])
+        world.worker()
+        world.faults.armed["claim"] = "fail"
+        with pytest.raises(Unavailable):
+            await world.claim()
+        failed_at = time.monotonic()
+        world.faults.hold("save")
+        claiming = asyncio.create_task(world.claim())
+        await until(lambda: world.faults.reached["save"] == SAVES + 1)
+        assert time.monotonic() - world.loop.behind_seconds()[0] <= failed_at
+        first = world.faults.hold("save")
+        world.faults.pass_by("save")
+        world.faults.hold("save")
+        first.set()
+        await until(lambda: world.faults.reached["save"] == SAVES + 2)
+        assert time.monotonic() - world.loop.behind_seconds()[0] > failed_at
+        world.faults.let_on("save")
+        await claiming
 
     within(10, work())
 

@@ -128,8 +128,13 @@ class Loop:
         """Take again what Redis does not know; what may not have gone out."""
         if self._history is None:
             return list(claimed.outbox)
-        redo = Redo(lane, self._ports.checkpoint, self._history, self._ports.points)
+        redo = Redo(lane, self._ports.checkpoint, self._history, self._ports.points, self._still_claiming)
         return await redo.run(claimed)
+
+    def _still_claiming(self) -> None:
+        """A claim gets on: those that wait for it are not stuck either."""
+        now = time.monotonic()
+        self._behind = dict.fromkeys(self._behind, now)
 
     def holds(self, partition: int, seek_number: int) -> bool:
         """Whether the lane of this partition is that of this seek."""

@@ -14,7 +14,7 @@ and says nothing of what a predecessor has spoken about.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter, ValidationError
@@ -80,11 +80,15 @@ class _Branches:
 class Redo:
     """Brings one lane, just claimed, up to what its predecessors published."""
 
-    def __init__(self, lane: Lane, checkpoint: Checkpoint, history: History, points: Failpoints) -> None:
+    def __init__(
+        self, lane: Lane, checkpoint: Checkpoint, history: History, points: Failpoints, saved: Callable[[], None]
+    ) -> None:
+        """`saved` is called after each save: it may take long, and is not stuck."""
         self._lane = lane
         self._checkpoint = checkpoint
         self._history = history
         self._points = points
+        self._saved = saved
 
     async def run(self, claimed: Claimed) -> list[bytes]:
         """Take again what the journal has beyond the saved state; what of the outbox may not have gone out.
@@ -189,6 +193,7 @@ class Redo:
 
     async def _save(self, save: Save) -> None:
         await self._checkpoint.save(self._lane.partition, save)
+        self._saved()
         self._points.hit("redo.after")
 
     async def _forget(self, entry: JournalEntry) -> None:
