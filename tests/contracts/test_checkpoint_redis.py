@@ -65,7 +65,7 @@ CALLS: dict[str, Call] = {
     "save": lambda checkpoint: checkpoint.save(0, SAVE),
     "read": lambda checkpoint: checkpoint.read(0, Needs([b"0123456789abcdef"], ["z"])),
     "begin anew": lambda checkpoint: checkpoint.begin_anew(0, 1, 1),
-    "sweep": lambda checkpoint: checkpoint.sweep(0, 1, 0, {-1: 1}),
+    "sweep": lambda checkpoint: checkpoint.sweep(0, 1, 0, {-1: 1}, saves=0),
     "clear": lambda checkpoint: checkpoint.clear_outbox(0, 1, 1, saves=1),
     "views": lambda checkpoint: checkpoint.views(0),
     "offsets": lambda checkpoint: checkpoint.offsets(0),

@@ -136,6 +136,8 @@ class Runner:
         #: As the saved state has it, and as the last cut has it: whoever goes back to what is saved needs the rest.
         self._outdated: Mapping[int, int] = dict(lane.outdated)
         self._outdated_in_cut = self._outdated
+        #: How many saves there were when that was saved.
+        self._outdated_at = lane.saves
         self._wake = asyncio.Event()
         self._closing = False
         self._dropped = False
@@ -343,7 +345,7 @@ class Runner:
         self._sweeps += 1
         try:
             ports.counts.swept += await ports.checkpoint.sweep(
-                self.lane.partition, self.lane.epoch, self._sweeps, self._outdated
+                self.lane.partition, self.lane.epoch, self._sweeps, self._outdated, saves=self._outdated_at
             )
         except (StaleWriter, Unavailable) as error:
             self.drop(error)
@@ -410,6 +412,7 @@ class Runner:
         await ports.checkpoint.save(self.lane.partition, save)
         ports.points.hit("save.after")
         self._saved_offsets, self._outdated = save.offsets, self._outdated_in_cut
+        self._outdated_at = save.saves + 1
         self._unpublished = list(save.outbox)
         ports.counts.saves += 1
         ports.counts.save_seconds += time.monotonic() - started + self._cost
