@@ -95,6 +95,24 @@ def test_a_redis_that_takes_the_call_and_says_nothing_is_unavailable(call: Call)
             asyncio.run(ask(f"redis://127.0.0.1:{port}/0", call))
 
 
+class NeverClosing(redis.asyncio.ConnectionPool):
+    """Connections to a server that does not even answer the end of TLS."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        await super().disconnect(inuse_connections)
+        raise redis.exceptions.TimeoutError("Timed out closing connection")
+
+
+def test_connections_that_do_not_close_are_no_more_than_a_redis_that_does_not_answer() -> None:
+    async def work() -> None:
+        (port,) = free_ports(1)
+        client = redis.asyncio.Redis(connection_pool=NeverClosing.from_url(f"redis://127.0.0.1:{port}/0"))
+        with pytest.raises(Unavailable, match="Redis did not answer"):
+            await RedisCheckpoint(client, worker="monitor").claim(0)
+
+    asyncio.run(work())
+
+
 @pytest.mark.live
 def test_a_redis_that_refuses_to_write_is_unavailable_and_not_a_stale_writer(stack: Stack) -> None:
     prefix = f"test-{uuid.uuid4().hex}"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import Any, cast
 
@@ -264,7 +265,8 @@ class RedisCheckpoint:
             raise Unavailable(f"Redis refused to change {keys[0]}: {error}") from error
         except (RedisError, OSError) as error:
             # Of the others in the pool none is better, and each would fail in its turn.
-            await self._client.connection_pool.disconnect(inuse_connections=False)
+            with suppress(RedisError, OSError):  # One that does not close in time has no more to say than that.
+                await self._client.connection_pool.disconnect(inuse_connections=False)
             raise Unavailable(f"Redis did not answer about {keys[0]}: {error}") from error
 
 
