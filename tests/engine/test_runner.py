@@ -372,6 +372,23 @@ def test_what_nobody_foresees_ends_the_worker_with_just_that(place: str) -> None
     within(10, work())
 
 
+def test_a_lane_whose_task_was_cancelled_by_a_stranger_is_claimed_anew() -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench, 0, 1):
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.said == ["ok-a"])
+            (drive,) = [task for task in asyncio.all_tasks() if task.get_name() == "partition 0"]
+            drive.cancel()
+            await until(drive.done)
+            assert bench.loop.lost_partitions == {0}
+            await bench.loop.positions([0], 2)
+            await bench.loop.offer(ok(1, "ok-b", seek=2))
+            await until(lambda: bench.said == ["ok-a", "ok-b"])
+
+    within(10, work())
+
+
 class Exhausted(Counting):
     """A step that runs out of memory halfway."""
 

@@ -159,6 +159,8 @@ class Runner:
             try:
                 await work()
             except asyncio.CancelledError:
+                # Where nobody ended the lane, a client did that was closed: nobody else would notice.
+                self.drop(Unavailable("what drives it was cancelled"))
                 raise
             except BaseException as error:  # nothing is swallowed: it ends the worker
                 self._end()
