@@ -372,6 +372,17 @@ def test_what_nobody_foresees_ends_the_worker_with_just_that(place: str) -> None
     within(10, work())
 
 
+def test_an_interval_longer_than_a_partition_may_be_stuck_does_not_end_the_worker() -> None:
+    async def work() -> None:
+        bench = Bench(LoopSettings(save_interval_seconds=1e6, stuck_seconds=1.0))
+        async with running(bench, 0, 1) as task:
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.said == ["ok-a"] or task.done())
+            assert not task.done()
+
+    within(10, work())
+
+
 def test_a_lane_whose_task_was_cancelled_by_a_stranger_is_claimed_anew() -> None:
     async def work() -> None:
         bench = Bench(PROMPT)

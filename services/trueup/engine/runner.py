@@ -375,8 +375,9 @@ class Runner:
             gap = 0.0
         if self.lane.only_ticks:
             gap = max(gap, settings.tick_save_seconds)
-        longest = min(settings.longest_save_interval_seconds, settings.stuck_seconds / 2)
-        return self._saved_at + max(settings.save_interval_seconds, min(gap, longest))
+        in_time = settings.stuck_seconds / 2
+        longest = min(settings.longest_save_interval_seconds, in_time)
+        return self._saved_at + max(min(settings.save_interval_seconds, in_time), min(gap, longest))
 
     def _next_due(self) -> float:
         now = time.monotonic()
