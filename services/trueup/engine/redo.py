@@ -134,17 +134,17 @@ class Redo:
         Raises:
             _Gone: one is missing.
         """
-        first, epoch, branches = saves + 1, 0, _Branches()
+        first, branches = saves + 1, _Branches()
         async for entry in self._own(journal_at):
             branches.add(entry)
             if entry.get("anew"):
                 first = max(first, entry["save"])
         async for entry in self._own(journal_at):
-            if entry["save"] <= saves or entry["save"] < first or entry["epoch"] < epoch or branches.is_void(entry):
+            if entry["save"] <= saves or entry["save"] < first or branches.is_void(entry):
                 continue
             if entry["save"] != saves + 1 and not entry.get("anew"):
                 raise _Gone(f"the journal goes on at save {entry['save']}, not {saves + 1}")
-            saves, epoch = entry["save"], entry["epoch"]
+            saves = entry["save"]
             yield entry
 
     async def _own(self, journal_at: int) -> AsyncIterator[JournalEntry]:
