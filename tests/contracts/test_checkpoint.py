@@ -60,8 +60,8 @@ class Bench:
     def read(self, *entries: bytes, asleep: Collection[str] = ()) -> Found:
         return self.do(self.checkpoint.read(P, Needs(entries, asleep)))
 
-    def sweep(self, epoch: int, outdated: Mapping[int, int], *, turns: Iterable[int]) -> int:
-        return sum(self.do(self.checkpoint.sweep(P, epoch, turn, outdated)) for turn in turns)
+    def sweep(self, epoch: int, outdated: Mapping[int, int], *, turns: Iterable[int], saves: int = 0) -> int:
+        return sum(self.do(self.checkpoint.sweep(P, epoch, turn, outdated, saves=saves)) for turn in turns)
 
     def held(self, partition: int = P) -> tuple[Claimed, Mapping[str, bytes]]:
         """All that a partition holds, at the price of an epoch."""
@@ -457,6 +457,15 @@ def test_a_predecessor_sweeps_nothing(bench: Bench) -> None:
     with pytest.raises(StaleWriter):
         bench.sweep(first.epoch, {-1: 1}, turns=range(512))
     assert bench.read(key(1)) == Found({key(1): b"1"})
+
+
+def test_a_store_that_was_put_back_keeps_what_only_a_later_state_takes_for_gone(bench: Bench) -> None:
+    claimed = bench.claim()
+    bench.save(following(claimed, entries={key(1): Kept(0, 0, b"1")}))
+    with pytest.raises(StaleWriter):
+        bench.sweep(claimed.epoch, {-1: 1}, turns=range(512), saves=2)
+    assert bench.read(key(1)) == Found({key(1): b"1"})
+    assert bench.sweep(claimed.epoch, {-1: 1}, turns=range(512), saves=1) == 1
 
 
 # -- beginning anew, and going back ------------------------------------------------------------------------------------

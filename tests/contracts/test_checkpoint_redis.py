@@ -65,7 +65,7 @@ CALLS: dict[str, Call] = {
     "save": lambda checkpoint: checkpoint.save(0, SAVE),
     "read": lambda checkpoint: checkpoint.read(0, Needs([b"0123456789abcdef"], ["z"])),
     "begin anew": lambda checkpoint: checkpoint.begin_anew(0, 1, 1),
-    "sweep": lambda checkpoint: checkpoint.sweep(0, 1, 0, {-1: 1}),
+    "sweep": lambda checkpoint: checkpoint.sweep(0, 1, 0, {-1: 1}, saves=0),
     "clear": lambda checkpoint: checkpoint.clear_outbox(0, 1, 1, saves=1),
     "views": lambda checkpoint: checkpoint.views(0),
     "offsets": lambda checkpoint: checkpoint.offsets(0),
@@ -93,6 +93,24 @@ def test_a_redis_that_takes_the_call_and_says_nothing_is_unavailable(call: Call)
         port = server.getsockname()[1]
         with pytest.raises(Unavailable, match="Redis did not answer"):
             asyncio.run(ask(f"redis://127.0.0.1:{port}/0", call))
+
+
+class NeverClosing(redis.asyncio.ConnectionPool):
+    """Connections to a server that does not even answer the end of TLS."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        await super().disconnect(inuse_connections)
+        raise redis.exceptions.TimeoutError("Timed out closing connection")
+
+
+def test_connections_that_do_not_close_are_no_more_than_a_redis_that_does_not_answer() -> None:
+    async def work() -> None:
+        (port,) = free_ports(1)
+        client = redis.asyncio.Redis(connection_pool=NeverClosing.from_url(f"redis://127.0.0.1:{port}/0"))
+        with pytest.raises(Unavailable, match="Redis did not answer"):
+            await RedisCheckpoint(client, worker="monitor").claim(0)
+
+    asyncio.run(work())
 
 
 @pytest.mark.live

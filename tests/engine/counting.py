@@ -21,7 +21,8 @@ from typing import Any, Literal
 from trueup.engine import outbox
 from trueup.engine.checkpoint import Claimed, Save
 from trueup.engine.decoding import Feed
-from trueup.engine.lane import AsRead, Lane, LaneSetup, NotRead, StepFailed
+from trueup.engine.isolation import AsRead, NotRead
+from trueup.engine.lane import Lane, LaneSetup, StepFailed
 from trueup.engine.partitioner import partition_for
 from trueup.engine.records import Chunk, Record
 from trueup.step import NO_NEEDS, Arrival, Effects, Found, Kept, Needs, Output

@@ -118,8 +118,8 @@ class FaultyCheckpoint:
     async def begin_anew(self, partition: int, epoch: int, saves: int) -> None:
         await self._checkpoint.begin_anew(partition, epoch, saves)
 
-    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:
-        return await self._checkpoint.sweep(partition, epoch, turn, outdated)
+    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int], *, saves: int) -> int:
+        return await self._checkpoint.sweep(partition, epoch, turn, outdated, saves=saves)
 
     async def clear_outbox(
         self, partition: int, epoch: int, count: int, *, saves: int, journal_at: int | None = None

@@ -7,6 +7,7 @@ Topics (of the stub)  ──fetch──>  ChunkConsumer.getmany  ──chunk─�
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -16,7 +17,7 @@ from aiokafka.consumer import fetcher
 from faust.types import TP
 from mode import Service
 
-from engine.bench import CALM, Bench, within
+from engine.bench import CALM, Bench, until, within
 from engine.counting import MODELS, value
 from trueup.engine import batches
 from trueup.engine.batches import App, ChunkConsumer
@@ -244,6 +245,34 @@ def test_in_a_new_generation_nothing_is_offered_before_all_was_sought_again() ->
         assert await here.fetch() == []
         assert names(await here.fetch()) == [(0, 0, 0)]
 
+    within(10, work())
+
+
+def test_a_partition_that_went_to_another_while_it_could_not_be_claimed_is_not_claimed_and_ends_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work() -> None:
+        here = Transport(A, B)
+        faults = here.bench.faults
+        faults.down.add("claim")
+        seeking = asyncio.create_task(here.consumer.perform_seek())
+        await until(lambda: faults.reached["claim"] == 1)
+        await here.bench.loop.revoke()
+        await until(lambda: faults.reached["claim"] == 2)
+        assert set(here.bench.loop.behind_seconds()) == {0}
+        faults.hold("claim")
+        await until(lambda: faults.reached["claim"] == 3)
+        del here.topics.records[A]
+        here.app.consumer_generation_id = 2
+        faults.let_on("claim")
+        faults.down.clear()
+        await seeking
+        # That claim went well, and was nobody's to make; there is none after it, and nothing is waited for.
+        assert set(here.bench.loop.lanes) == {1}
+        assert set(here.bench.loop.behind_seconds()) == {1}
+        assert (await here.bench.kept.claim(0)).epoch == 2
+
+    monkeypatch.setattr(batches, "CLAIM_AGAIN_SECONDS", 0.0)
     within(10, work())
 
 

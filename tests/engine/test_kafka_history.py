@@ -259,5 +259,50 @@ def test_a_topic_that_is_not_there_is_unavailable_in_time(stack: Stack) -> None:
     within(60, work())
 
 
+class Silenced:
+    """A consumer of one partition of ten records, whose fetch can be told never to come back."""
+
+    def __init__(self) -> None:
+        self.silent = False
+        self._at = 0
+
+    def assign(self, _: object) -> None:
+        self._at = 0
+
+    def seek(self, _: object, offset: int) -> None:
+        self._at = offset
+
+    async def position(self, _: object) -> int:
+        return self._at
+
+    async def end_offsets(self, parts: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(parts, 10)
+
+    async def getmany(self, part: TopicPartition, **_: object) -> dict[TopicPartition, list[Record]]:
+        if self.silent:
+            await asyncio.Event().wait()
+        first, self._at = self._at, 10
+        return {part: [Record(offset, 0.0, None, b"%d" % offset) for offset in range(first, 10)]}
+
+    async def stop(self) -> None:
+        return
+
+
+def test_a_read_that_is_given_up_leaves_the_next_one_at_its_place() -> None:
+    async def work() -> None:
+        history, consumer = KafkaHistory("127.0.0.1:1", prefix="x.", silence_seconds=0.01), Silenced()
+        history._consumer = consumer
+        assert (await history.records("predictions", 0, 0, 4)) is not None
+        consumer.silent = True
+        with pytest.raises(Unavailable):
+            await history.records("predictions", 0, 7, 9)
+        consumer.silent = False
+        chunk = await history.records("predictions", 0, 4, 6)
+        assert chunk is not None
+        assert [record.offset for record in chunk.records] == [4, 5]
+
+    within(10, work())
+
+
 def test_it_asks_nobody_before_it_is_asked() -> None:
     within(5, asyncio.wait_for(KafkaHistory("127.0.0.1:1", prefix="x.").stop(), 1))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import socket
 import uuid
 from collections.abc import Coroutine
 from typing import Any
@@ -159,3 +162,19 @@ def test_a_dead_letter_too_large_for_kafka_is_published_without_its_bytes_and_sa
         ]
 
     within(60, work())
+
+
+def test_one_that_is_told_to_end_while_it_connects_leaves_nothing_open(recwarn: pytest.WarningsRecorder) -> None:
+    async def work() -> None:
+        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
+            publisher = KafkaPublisher(f"127.0.0.1:{server.getsockname()[1]}", prefix="x.")
+            starting = asyncio.create_task(publisher.start())
+            await asyncio.get_running_loop().run_in_executor(None, server.accept)
+            starting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+            del starting
+
+    within(30, work())
+    gc.collect()
+    assert not [str(warned.message) for warned in recwarn if "Unclosed" in str(warned.message)]

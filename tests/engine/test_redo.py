@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -73,10 +74,10 @@ class World:
             at = len(self.log.records.get(("predictions", 0), [])) * 10.0
             self.log.append("predictions", value(name), timestamp=at, partition=0)
 
-    async def take(self, at: int, *, until: int) -> None:
-        """Take these records, one a save."""
-        for offset in range(at, until):
-            found = self.log.read("predictions", 0, offset, most=1)
+    async def take(self, at: int, *, until: int, topic: str = "predictions", at_once: int = 1) -> None:
+        """Take these records, one a save or so many."""
+        for offset in range(at, until, at_once):
+            found = self.log.read(topic, 0, offset, most=min(at_once, until - offset))
             assert found is not None
             await self.loop.offer(replace(found, seek=self.seek))
             await self.loop.turn(settle_all=True)
@@ -331,6 +332,102 @@ def test_a_replay_of_a_journal_in_which_the_partition_began_anew_gives_the_same_
     within(10, work())
 
 
+def test_it_is_quiet_about_a_topic_too_that_is_kept_longer_than_the_journal() -> None:
+    async def work() -> None:
+        world = World()
+        world.log.append("feedback", value("ok-old"), partition=0)
+        await world.claim()
+        await world.take(0, until=1, topic="feedback")
+        world.write(*[f"ok-{number}" for number in range(SAVES)])
+        await world.take(0, until=SAVES)
+        said = world.said
+        world.store.put_back(world.copies[0])
+        world.log.delete_before("journal", 0, SAVES - 1)
+        assert await world.successor() == {}
+        await world.take(0, until=1, topic="feedback")
+        await world.take(0, until=SAVES)
+        assert world.said == said, "nothing is said twice"
+        world.write("ok-9")
+        await world.take(SAVES, until=SAVES + 1)
+        assert world.said == [*said, "ok-9"]
+
+    within(10, work())
+
+
+def test_a_quiet_save_that_cannot_be_taken_again_does_not_silence_what_comes_after_it() -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        await cut_off(world)
+        await world.successor()
+        await world.take(1, until=SAVES)
+        assert world.journal[-1]["quiet"]
+        said = world.said
+        world.store.put_back(world.copies[0])
+        await world.successor(replace(setup(clock="stream"), restore=partial(Choosy, bad_tick=never)))
+        world.write("ok-9")
+        await world.take(1, until=SAVES + 1, at_once=SAVES)
+        assert "ok-9" in world.said[len(said) :]
+
+    within(10, work())
+
+
+def test_where_a_topic_of_the_journal_is_not_read_any_more_it_begins_anew() -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        world.store.put_back(world.copies[2])
+        feeds = {"feedback": setup().feeds["feedback"]}
+        assert await world.successor(replace(setup(clock="stream"), feeds=feeds)) == {}
+
+    within(10, work())
+
+
+# -- two branches ------------------------------------------------------------------------------------------------------
+#
+#  epoch 1    1 ── 2 ── 3                    3 is lost by the store, and its entry comes late
+#  epoch 2         └─── 3 ── 4               3 takes two records, 4 one
+
+
+async def fork(world: World) -> MemoryCheckpoint:
+    """The store as it was after the save 3 that was lost."""
+    world.write(*[f"ok-{number}" for number in range(SAVES)])
+    await world.claim()
+    await world.take(0, until=3)
+    lost, late = world.store.copy(), world.values("journal")[2]
+    del world.log.records["journal", 0][2:]
+    world.store.put_back(world.copies[2])
+    assert await world.successor() == {"predictions": 2}
+    world.log.append("journal", late, partition=0)
+    await world.take(2, until=4, at_once=2)
+    await world.take(4, until=5)
+    world.log.append("journal", late, partition=0)
+    return lost
+
+
+def test_an_entry_that_came_late_of_a_save_that_was_lost_is_not_taken_again() -> None:
+    async def work() -> None:
+        world = World()
+        await fork(world)
+        before = await world.state()
+        world.store.put_back(world.copies[1])
+        assert await world.successor() == {"predictions": SAVES}
+        assert await world.state() == before
+
+    within(10, work())
+
+
+def test_what_a_journal_goes_on_from_is_not_taken_for_another_state_of_the_same_number() -> None:
+    async def work() -> None:
+        world = World()
+        world.store.put_back(await fork(world))
+        assert await world.successor() == {}
+        await world.take(0, until=SAVES)
+        assert (await world.store.claim(0)).sections[f"predictions/{MODEL}"] == b"%d" % SAVES
+
+    within(10, work())
+
+
 # -- in the middle of it -----------------------------------------------------------------------------------------------
 
 
@@ -370,6 +467,32 @@ def test_a_redo_that_is_interrupted_goes_on_where_it_was(after: int, way: str) -
     within(10, work())
 
 
+def test_a_redo_that_gets_on_is_not_taken_for_a_partition_that_is_stuck() -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        world.store.put_back(world.copies[0])
+        world.worker()
+        world.faults.armed["claim"] = "fail"
+        with pytest.raises(Unavailable):
+            await world.claim()
+        failed_at = time.monotonic()
+        world.faults.hold("save")
+        claiming = asyncio.create_task(world.claim())
+        await until(lambda: world.faults.reached["save"] == SAVES + 1)
+        assert time.monotonic() - world.loop.behind_seconds()[0] <= failed_at
+        first = world.faults.hold("save")
+        world.faults.pass_by("save")
+        world.faults.hold("save")
+        first.set()
+        await until(lambda: world.faults.reached["save"] == SAVES + 2)
+        assert time.monotonic() - world.loop.behind_seconds()[0] > failed_at
+        world.faults.let_on("save")
+        await claiming
+
+    within(10, work())
+
+
 def test_records_of_others_and_repeats_in_the_same_journal_are_passed_over() -> None:
     async def work() -> None:
         world = World()
@@ -384,6 +507,8 @@ def test_records_of_others_and_repeats_in_the_same_journal_are_passed_over() -> 
             world.log.append("journal", json.dumps(other).encode(), partition=0)
         for again in (notes[1], notes[4]):
             world.log.append("journal", again, partition=0)
+        for no_entry in (b"", b"no JSON", b"[]", b'{"worker": "counter", "partition": 0, "save": 6}'):
+            world.log.append("journal", no_entry, partition=0)
         world.store.put_back(world.copies[0])
         assert await world.successor() == {"predictions": SAVES}
         assert await world.state() == before

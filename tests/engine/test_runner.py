@@ -14,7 +14,7 @@ from functools import partial
 import pytest
 
 from engine.bench import EAGER, Bench, ok, settled, until, within
-from engine.counting import MODEL, Counting, chunk, never, setup, value
+from engine.counting import MODEL, Counting, chunk, group_of, never, setup, value
 from engine.faulty import Broken, FaultyCheckpoint
 from trueup.engine.failpoints import Failpoints
 from trueup.engine.lane import Lane
@@ -23,7 +23,7 @@ from trueup.engine.memory import MemoryPublisher
 from trueup.engine.records import Chunk
 from trueup.engine.runner import LoopCounts, Ports, Runner
 from trueup.errors import Unavailable
-from trueup.step import Arrival, Found, Output
+from trueup.step import Arrival, Found, Needs, Output
 
 #: Saved when there is something to save, and never taken for stuck.
 PROMPT = LoopSettings(save_interval_seconds=0.0, idle_save_share=1e9, stuck_seconds=1e9)
@@ -336,6 +336,26 @@ def test_entries_are_deleted_once_the_state_that_takes_them_for_gone_is_saved_an
     within(10, work())
 
 
+def test_in_a_store_that_was_put_back_nothing_is_deleted_that_what_is_taken_again_may_need() -> None:
+    async def work() -> None:
+        restore = partial(Forgetful, bad_tick=never)
+        pace = LoopSettings(save_interval_seconds=1e6, stuck_seconds=1e9, sweep_seconds=0.0)
+        bench = Bench(pace, shared=replace(setup(clock="stream"), restore=restore))
+        await bench.loop.positions([0], 1)
+        await bench.loop.offer(ok(0, "ok-a"))
+        await bench.loop.turn(settle_all=True)
+        copy = bench.kept.copy()
+        await bench.loop.offer(feedback(0, "ok-f", at=20_001.0))
+        await bench.loop.turn(settle_all=True)
+        bench.kept.put_back(copy)
+        await bench.loop.turn()
+        assert bench.loop.lost_partitions == {0}
+        group = group_of("predictions", {"model_id": MODEL, "prediction_id": "ok-a"})
+        assert (await bench.kept.read(0, Needs([group]))).entries[group] == b"1"
+
+    within(10, work())
+
+
 # -- how it ends -------------------------------------------------------------------------------------------------------
 
 
@@ -348,6 +368,34 @@ def test_what_nobody_foresees_ends_the_worker_with_just_that(place: str) -> None
             await bench.loop.offer(ok(0, "ok-a"))
             with pytest.raises(Broken, match=place):
                 await task
+
+    within(10, work())
+
+
+def test_an_interval_longer_than_a_partition_may_be_stuck_does_not_end_the_worker() -> None:
+    async def work() -> None:
+        bench = Bench(LoopSettings(save_interval_seconds=1e6, stuck_seconds=1.0))
+        async with running(bench, 0, 1) as task:
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.said == ["ok-a"] or task.done())
+            assert not task.done()
+
+    within(10, work())
+
+
+def test_a_lane_whose_task_was_cancelled_by_a_stranger_is_claimed_anew() -> None:
+    async def work() -> None:
+        bench = Bench(PROMPT)
+        async with running(bench, 0, 1):
+            await bench.loop.offer(ok(0, "ok-a"))
+            await until(lambda: bench.said == ["ok-a"])
+            (drive,) = [task for task in asyncio.all_tasks() if task.get_name() == "partition 0"]
+            drive.cancel()
+            await until(drive.done)
+            assert bench.loop.lost_partitions == {0}
+            await bench.loop.positions([0], 2)
+            await bench.loop.offer(ok(1, "ok-b", seek=2))
+            await until(lambda: bench.said == ["ok-a", "ok-b"])
 
     within(10, work())
 

@@ -80,10 +80,14 @@ def test_one_that_fails_does_not_keep_the_others_and_is_not_sent_with_them_again
         with pytest.raises(Unavailable):
             await publisher.publish(outbox)
         assert len(scene.tried) == 2, "it is not time yet"
+        assert scene.records.got == outbox[:1], "the records are with Kafka already"
         scene.now, scene.answers["bad"] = 2.0, 204
         await publisher.publish(outbox)
         assert sorted(scene.tried) == ["bad", "bad", "good"]
         assert publisher.counts.delivered == 2
+        assert scene.records.got == outbox[:1]
+        await publisher.publish(outbox[:1])
+        assert scene.records.got == 2 * outbox[:1], "asked anew, it publishes anew"
 
     scene.run(act)
 

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 SCHEME = "trueup"
 #: While a lane is full, the others are asked for records at least this often, and so is it once it has room.
 FULL_WAIT_SECONDS = 0.1
+#: How long after Redis or Kafka did not answer a claim it is tried again.
+CLAIM_AGAIN_SECONDS = 1.0
 #: How long the broker holds back a fetch that finds nothing new.
 FETCH_WAIT_MS = 200
 
@@ -207,6 +209,7 @@ class ChunkConsumer(driver.Consumer):
             await self._seek_to_committed()
             while not await self._seek_once({tp.partition for tp in self.assignment()}):
                 pass
+            self._trueup.trueup_loop.keep({tp.partition for tp in self.assignment()})
 
     async def _seek_to_committed(self) -> None:
         """As Faust does; without a partition there is nothing to seek, and aiokafka asserts that there is."""
@@ -271,12 +274,15 @@ class ChunkConsumer(driver.Consumer):
                 log.error("%s: records %d to %d were deleted before they were read", tp, offset, oldest[tp])
 
     async def _positions(self, partitions: set[int], number: int) -> Mapping[int, Mapping[str, int]]:
-        while True:
+        """Claim, as long as it takes; nothing where the group was rebalanced meanwhile: they may be another's."""
+        generation = self.app.consumer_generation_id
+        while generation == self.app.consumer_generation_id:
             try:
                 return await self._trueup.trueup_loop.positions(partitions, number)
             except Unavailable as error:
                 log.warning("cannot take over partitions %s yet: %s", sorted(partitions), error)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(CLAIM_AGAIN_SECONDS)
+        return {}
 
     async def commit_positions(self, partition: int, offsets: Mapping[str, int]) -> None:
         """Tell Kafka how far the saved state is: for whoever watches the lag, and for nothing else."""

@@ -97,10 +97,11 @@ class Checkpoint(Protocol):
             StaleWriter, Unavailable: as for `save`.
         """
 
-    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:
+    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int], *, saves: int) -> int:
         """Delete entries whose day is outdated for their shelf (-1: any other), and say how many.
 
-        Looks at some of them only; with `turn` growing by one from call to call all have their turn.
+        Looks at some of them only; with `turn` growing by one from call to call all have their turn. `saves`: how many
+        there were when `outdated` was saved; a store that was put back to a copy with fewer may need what it has.
 
         Raises:
             StaleWriter, Unavailable: as above.

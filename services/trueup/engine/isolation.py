@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from trueup.engine.records import Chunk
 from trueup.errors import TrueupError
-from trueup.step import Arrival
+from trueup.step import NOTHING_FOUND, Arrival, Found, Needs
 
 #: Topic, offset and index in the batch: where an event stands.
 Place = tuple[str, int, int]
@@ -62,6 +62,39 @@ class Taken:
         if self.chunk is None:
             return replace(self, dropped=self.dropped or size == 0)
         return replace(self, arrivals=self.arrivals[:size])
+
+
+class NotRead(Exception):
+    """To take its input again, the step needs more of the saved state than was read."""
+
+    def __init__(self, needs: Needs) -> None:
+        super().__init__()
+        self.needs = needs
+
+
+class AsRead:
+    """What was read of the saved state for an isolation, and what was asked for and is not there."""
+
+    def __init__(self) -> None:
+        self.entries: dict[bytes, bytes | None] = {}
+        self.asleep: dict[str, bytes | None] = {}
+        self.found = NOTHING_FOUND
+
+    def add(self, needs: Needs, found: Found) -> None:
+        """This was asked for, and that is there."""
+        self.entries.update({key: found.entries.get(key) for key in needs.entries})
+        self.asleep.update({name: found.asleep.get(name) for name in needs.asleep})
+        self.found = Found(
+            {key: value for key, value in self.entries.items() if value is not None},
+            {name: value for name, value in self.asleep.items() if value is not None},
+        )
+
+    def missing(self, needs: Needs) -> Needs:
+        """What of it was never asked for."""
+        return Needs(
+            [key for key in needs.entries if key not in self.entries],
+            [name for name in needs.asleep if name not in self.asleep],
+        )
 
 
 @dataclass(frozen=True, slots=True)

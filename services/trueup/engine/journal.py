@@ -21,7 +21,7 @@ class Build:
 
 @dataclass(slots=True)
 class Journal:
-    """Notes of one lane since its last save: neighbouring chunks of a topic become one only if taken back to back."""
+    """Notes of one lane since its last save, in the order of what was taken: a chunk as it was given to the step."""
 
     taken: list[dict[str, Any]] = field(default_factory=list)
     anew: bool = False

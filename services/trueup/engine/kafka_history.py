@@ -98,6 +98,7 @@ class KafkaHistory:
             if self._next.get(part) != at:
                 self._ahead[part].clear()
                 consumer.seek(part, at)
+                self._next[part] = at
             async with asyncio.timeout(self._silence_seconds):
                 while not self._ahead[part] and await consumer.position(part) < end:
                     fetched = await consumer.getmany(part, timeout_ms=500, max_records=AHEAD)

@@ -12,7 +12,7 @@ becomes a dead letter.
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -25,9 +25,10 @@ from trueup import snapshots
 from trueup.engine import outbox
 from trueup.engine.checkpoint import Claimed, Save
 from trueup.engine.decoding import Decoding, Feed
-from trueup.engine.isolation import Failure, Place, Taken, isolate
+from trueup.engine.isolation import AsRead, Failure, NotRead, Place, Taken, isolate
 from trueup.engine.journal import Build, Journal
 from trueup.engine.records import Chunk, Record
+from trueup.engine.waiting import Waiting
 from trueup.errors import InvalidSettings, StaleWriter, Unavailable
 from trueup.step import NO_NEEDS, NOTHING_FOUND, Effects, Found, Needs, Output, RestoreStep, Step
 from trueup_schemas import dead_letter
@@ -41,8 +42,6 @@ Made = TypeVar("Made")
 #: The section and the view in which the engine keeps what it counts itself.
 ENGINE = "engine"
 ENGINE_VERSION = 1
-#: What is taken in one go: a larger chunk is taken in parts, so that no other lane has to wait for long.
-MOST_BYTES_AT_ONCE = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,39 +65,6 @@ class StepFailed(Exception):
     """The step raised; the lane has to be isolated before it goes on."""
 
 
-class NotRead(Exception):
-    """To take its input again, the step needs more of the saved state than was read."""
-
-    def __init__(self, needs: Needs) -> None:
-        super().__init__()
-        self.needs = needs
-
-
-class AsRead:
-    """What was read of the saved state for an isolation, and what was asked for and is not there."""
-
-    def __init__(self) -> None:
-        self.entries: dict[bytes, bytes | None] = {}
-        self.asleep: dict[str, bytes | None] = {}
-        self.found = NOTHING_FOUND
-
-    def add(self, needs: Needs, found: Found) -> None:
-        """This was asked for, and that is there."""
-        self.entries.update({key: found.entries.get(key) for key in needs.entries})
-        self.asleep.update({name: found.asleep.get(name) for name in needs.asleep})
-        self.found = Found(
-            {key: value for key, value in self.entries.items() if value is not None},
-            {name: value for name, value in self.asleep.items() if value is not None},
-        )
-
-    def missing(self, needs: Needs) -> Needs:
-        """What of it was never asked for."""
-        return Needs(
-            [key for key in needs.entries if key not in self.entries],
-            [name for name in needs.asleep if name not in self.asleep],
-        )
-
-
 class Lane:
     """One partition's fold, from a claim to the next. Not safe for threads."""
 
@@ -106,11 +72,7 @@ class Lane:
         self.partition = partition
         self.setup = setup
         self.epoch = claimed.epoch
-        self.waiting_records = 0
-        self.waiting_bytes = 0
-        self._waiting: dict[str, deque[Chunk]] = {topic: deque() for topic in setup.feeds}
-        #: How far chunks left the queue: further than `offsets` while one of them waits for what its step needs.
-        self._handed: dict[str, int] = {}
+        self._waiting = Waiting(setup.feeds)
         self._decoding = Decoding(partition, setup.partitions, setup.feeds)
         self.saves = claimed.saves
         #: How far a predecessor had come whose state was lost: what is said up to there was said before.
@@ -158,38 +120,22 @@ class Lane:
 
         Records that the state already holds are left out.
         """
-        known, expected = self._expected(chunk.topic)
-        if known and chunk.follows is not None and chunk.follows > expected:
-            return False
-        records = chunk.records
-        if chunk.first_offset < expected:
-            records = [record for record in records if record.offset >= expected]
-            if not records:
-                return True
-        elif chunk.first_offset > expected:
-            log.info(
-                "partition %d of %s goes on at %d, not %d", chunk.partition, chunk.topic, chunk.first_offset, expected
-            )
-        self._queue(Chunk(chunk.topic, chunk.partition, records, chunk.seek))
-        return True
+        return self._waiting.offer(chunk, self.offsets)
 
-    def _expected(self, topic: str) -> tuple[bool, int]:
-        """Whether anything of a topic came, and the offset after it."""
-        if queue := self._waiting[topic]:
-            return True, queue[-1].next_offset
-        known = topic in self.offsets or topic in self._handed
-        return known, max(self.offsets.get(topic, 0), self._handed.get(topic, 0))
+    @property
+    def waiting_records(self) -> int:
+        """How many records wait."""
+        return self._waiting.records
 
-    def _queue(self, chunk: Chunk, *, first: bool = False) -> None:
-        queue = self._waiting[chunk.topic]
-        (queue.appendleft if first else queue.append)(chunk)
-        self.waiting_records += len(chunk.records)
-        self.waiting_bytes += chunk.size_bytes
+    @property
+    def waiting_bytes(self) -> int:
+        """What their values take in memory."""
+        return self._waiting.size_bytes
 
     @property
     def idle(self) -> bool:
         """Whether no chunk waits."""
-        return self.waiting_records == 0
+        return self._waiting.records == 0
 
     @property
     def dirty(self) -> bool:
@@ -218,18 +164,8 @@ class Lane:
 
     def next(self) -> Taken | None:
         """The waiting chunk with the earliest record timestamp, or its first part, to be given; None: none waits."""
-        heads = [queue[0] for queue in self._waiting.values() if queue]
-        if not heads:
-            return None
-        chunk = min(heads, key=lambda head: head.records[0].timestamp)
-        self._waiting[chunk.topic].popleft()
-        self.waiting_records -= len(chunk.records)
-        self.waiting_bytes -= chunk.size_bytes
-        part, rest = _split(chunk)
-        if rest is not None:
-            self._queue(rest, first=True)
-        self._handed[part.topic] = part.next_offset
-        return self.decode(part)
+        chunk = self._waiting.next()
+        return None if chunk is None else self.decode(chunk)
 
     def decode(self, chunk: Chunk, *, apart: bool = False) -> Taken:
         """This chunk to be given, without the events that are skipped; `apart`: event by event."""
@@ -252,7 +188,7 @@ class Lane:
 
         `saves`: as many are named in the journal already. Up to `quiet_until` nothing is said again.
         """
-        self.saves, self.quiet_until, self._anew = saves, quiet_until, True
+        self.saves, self.quiet_until, self._anew, self._quiet = saves, quiet_until, True, False
         self._start(Claimed(self.epoch, {}, {}, (), saves=saves))
 
     def begin(self, entry: JournalEntry) -> None:
@@ -483,13 +419,3 @@ class Lane:
             elif not item.dropped:
                 journal.tick(item.now)
         return journal
-
-
-def _split(chunk: Chunk) -> tuple[Chunk, Chunk | None]:
-    """The first records of a chunk, at least one and at most some bytes of them, and the rest."""
-    size = 0
-    for at, record in enumerate(chunk.records):
-        size += len(record.value or b"")
-        if size > MOST_BYTES_AT_ONCE and at:
-            return replace(chunk, records=chunk.records[:at]), replace(chunk, records=chunk.records[at:])
-    return chunk, None

@@ -128,12 +128,31 @@ class Loop:
         """Take again what Redis does not know; what may not have gone out."""
         if self._history is None:
             return list(claimed.outbox)
-        redo = Redo(lane, self._ports.checkpoint, self._history, self._ports.points)
+        redo = Redo(lane, self._ports.checkpoint, self._history, self._ports.points, self._still_claiming)
         return await redo.run(claimed)
+
+    def _still_claiming(self) -> None:
+        """A claim gets on: those that wait for it are not stuck either."""
+        now = time.monotonic()
+        self._behind = dict.fromkeys(self._behind, now)
 
     def holds(self, partition: int, seek_number: int) -> bool:
         """Whether the lane of this partition is that of this seek."""
         return partition in self._runners and self._seeks.get(partition) == seek_number
+
+    def keep(self, partitions: Iterable[int]) -> None:
+        """These are all that are assigned: what was claimed, lost or waited for of others is theirs by now."""
+        kept = set(partitions)
+        for partition in set(self._runners) - kept:
+            self._runners.pop(partition).abandon()
+            self._seeks.pop(partition)
+        for partition in set(self._behind) - kept:
+            del self._behind[partition]
+        self.lost_partitions &= kept
+        if not self.lost_partitions:
+            self.lost.clear()
+        self._share_out()
+        self._make_room()
 
     async def revoke(self) -> None:
         """Save what can be saved and let go of every lane.

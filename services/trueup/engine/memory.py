@@ -139,8 +139,19 @@ class MemoryCheckpoint:
         self._check(partition, epoch)
         self._stored[partition] = _Stored(epoch=epoch, saves=saves)
 
-    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:  # noqa: ARG002
-        entries = self._check(partition, epoch).entries
+    async def sweep(
+        self,
+        partition: int,
+        epoch: int,
+        turn: int,  # noqa: ARG002
+        outdated: Mapping[int, int],
+        *,
+        saves: int,
+    ) -> int:
+        stored = self._check(partition, epoch)
+        if stored.saves < saves:
+            raise StaleWriter(f"partition {partition}: what is outdated is not that of save {stored.saves}")
+        entries = stored.entries
         gone = [key for key, kept in entries.items() if is_outdated(kept, outdated)]
         for key in gone:
             del entries[key]

@@ -73,7 +73,8 @@ class KafkaPublisher:
         current = self._producer
         if current is not None and current is producer:
             self._producer = None
-            await current.stop()
+            # Whoever waits for it may be told to end meanwhile, and it would be left half open.
+            await asyncio.shield(current.stop())
 
     async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -87,10 +88,12 @@ class KafkaPublisher:
         )
         try:
             await producer.start()
+            self._producer = producer
         except (KafkaError, OSError) as error:
-            await producer.stop()
             raise Unavailable(f"no Kafka broker answers at {self._bootstrap}: {error}") from error
-        self._producer = producer
+        finally:
+            if self._producer is not producer:
+                await producer.stop()
         return producer
 
     async def publish(self, outputs: Sequence[Output]) -> list[int]:

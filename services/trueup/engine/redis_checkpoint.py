@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import Any, cast
 
@@ -116,11 +117,15 @@ redis.call('UNLINK', unpack(KEYS))
 return redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'saves', ARGV[2])
 """
 
-# KEYS: meta, entries. ARGV: epoch, where to go on, how many, the day for shelves that are not named, then shelf, day.
+# KEYS: meta, entries. ARGV: epoch, where to go on, how many, the day for shelves that are not named, saves, then shelf,
+# day.
 _SWEEP = f"""
 {_FENCE}
+if tonumber(redis.call('HGET', KEYS[1], 'saves') or '0') < tonumber(ARGV[5]) then
+  return redis.error_reply('STALE saves')
+end
 local days, gone = {{}}, 0
-for i = 5, #ARGV, 2 do days[tonumber(ARGV[i])] = tonumber(ARGV[i + 1]) end
+for i = 6, #ARGV, 2 do days[tonumber(ARGV[i])] = tonumber(ARGV[i + 1]) end
 local found = redis.call('HSCAN', KEYS[2], ARGV[2], 'COUNT', ARGV[3])
 for i = 1, #found[2], 2 do
   local shelf, day = struct.unpack('>I4I2', found[2][i + 1])
@@ -227,10 +232,10 @@ class RedisCheckpoint:
         keys = self._keys(partition, "meta", "state", "asleep", "views", "outbox", "entries")
         await self._run(self._begin_anew, keys, [epoch, saves])
 
-    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int]) -> int:
+    async def sweep(self, partition: int, epoch: int, turn: int, outdated: Mapping[int, int], *, saves: int) -> int:
         others = [item for shelf, day in outdated.items() if shelf >= 0 for item in (shelf, day)]
         cursor = self._cursors.get(partition, b"0") if turn > 1 else b"0"
-        args = [epoch, cursor, SWEPT_AT_ONCE, outdated.get(-1, 0), *others]
+        args = [epoch, cursor, SWEPT_AT_ONCE, outdated.get(-1, 0), saves, *others]
         self._cursors[partition], gone = await self._run(self._sweep, self._keys(partition, "meta", "entries"), args)
         return int(gone)
 
@@ -260,7 +265,8 @@ class RedisCheckpoint:
             raise Unavailable(f"Redis refused to change {keys[0]}: {error}") from error
         except (RedisError, OSError) as error:
             # Of the others in the pool none is better, and each would fail in its turn.
-            await self._client.connection_pool.disconnect(inuse_connections=False)
+            with suppress(RedisError, OSError):  # One that does not close in time has no more to say than that.
+                await self._client.connection_pool.disconnect(inuse_connections=False)
             raise Unavailable(f"Redis did not answer about {keys[0]}: {error}") from error
 
 

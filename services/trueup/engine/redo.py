@@ -14,10 +14,10 @@ and says nothing of what a predecessor has spoken about.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from trueup.engine.checkpoint import Checkpoint, Claimed, Save
 from trueup.engine.failpoints import Failpoints
@@ -29,6 +29,8 @@ from trueup.step import NOTHING_FOUND
 from trueup_schemas.journal import ChunkTaken, JournalEntry
 
 log = logging.getLogger(__name__)
+
+_ENTRY = TypeAdapter(JournalEntry)
 
 
 class _Gone(Exception):
@@ -49,14 +51,44 @@ class _Known:
                 self.offsets[note["topic"]] = max(self.offsets.get(note["topic"], 0), note["to_offset"])
 
 
+class _Branches:
+    """Which entries are void: a save that the store lost can have its entry come late, when the number was given anew.
+
+    epoch 1    3 ── 4 ──────────── 5 (late, or never read by whoever claimed next)
+    epoch 2              └─ 5 ──────── 6 ── 7
+    """
+
+    def __init__(self) -> None:
+        self._epoch = self._save = 0
+        self._forks: list[tuple[int, int]] = []
+
+    def add(self, entry: JournalEntry) -> None:
+        """Hear of every entry, before any is asked about."""
+        save, epoch = entry["save"], entry["epoch"]
+        if epoch > self._epoch:
+            if save <= self._save:
+                self._forks.append((save, epoch))
+            self._epoch, self._save = epoch, save
+        elif epoch == self._epoch:
+            self._save = max(self._save, save)
+
+    def is_void(self, entry: JournalEntry) -> bool:
+        """Whether a later claimant went on without this save."""
+        return any(save <= entry["save"] and entry["epoch"] < epoch for save, epoch in self._forks)
+
+
 class Redo:
     """Brings one lane, just claimed, up to what its predecessors published."""
 
-    def __init__(self, lane: Lane, checkpoint: Checkpoint, history: History, points: Failpoints) -> None:
+    def __init__(
+        self, lane: Lane, checkpoint: Checkpoint, history: History, points: Failpoints, saved: Callable[[], None]
+    ) -> None:
+        """`saved` is called after each save: it may take long, and is not stuck."""
         self._lane = lane
         self._checkpoint = checkpoint
         self._history = history
         self._points = points
+        self._saved = saved
 
     async def run(self, claimed: Claimed) -> list[bytes]:
         """Take again what the journal has beyond the saved state; what of the outbox may not have gone out.
@@ -102,12 +134,13 @@ class Redo:
         Raises:
             _Gone: one is missing.
         """
-        first = saves + 1
+        first, branches = saves + 1, _Branches()
         async for entry in self._own(journal_at):
+            branches.add(entry)
             if entry.get("anew"):
                 first = max(first, entry["save"])
         async for entry in self._own(journal_at):
-            if entry["save"] <= saves or entry["save"] < first:
+            if entry["save"] <= saves or entry["save"] < first or branches.is_void(entry):
                 continue
             if entry["save"] != saves + 1 and not entry.get("anew"):
                 raise _Gone(f"the journal goes on at save {entry['save']}, not {saves + 1}")
@@ -117,9 +150,17 @@ class Redo:
     async def _own(self, journal_at: int) -> AsyncIterator[JournalEntry]:
         lane = self._lane
         async for raw in self._history.journal(lane.partition, journal_at):
-            entry: JournalEntry = orjson.loads(raw)
-            if (entry["worker"], entry["partition"]) == (lane.setup.worker, lane.partition):
+            entry = self._parsed(raw)
+            if entry is not None and (entry["worker"], entry["partition"]) == (lane.setup.worker, lane.partition):
                 yield entry
+
+    def _parsed(self, raw: bytes) -> JournalEntry | None:
+        """None: it is no entry. Where one of ours is missing for it, that shows in the numbers."""
+        try:
+            return _ENTRY.validate_json(raw)
+        except ValidationError as error:
+            log.error("the journal of partition %d has a record that is no entry: %s", self._lane.partition, error)
+            return None
 
     async def _again(self, entry: JournalEntry) -> Save:
         lane = self._lane
@@ -138,13 +179,21 @@ class Redo:
 
     async def _read(self, note: ChunkTaken) -> Chunk:
         topic, first, end = note["topic"], note["from_offset"], note["to_offset"]
-        chunk = await self._history.records(topic, self._lane.partition, first, end)
+        lane = self._lane
+        if topic not in lane.setup.feeds:
+            raise _Gone(f"{topic} is not read any more")
+        at = lane.offsets.get(topic, 0)
+        # Where the state is not the one that the entry goes on from, records would be lost, or counted twice.
+        if first < at or (first > at and await self._history.records(topic, lane.partition, at, first) is not None):
+            raise _Gone(f"the journal goes on at {first} of {topic}, and the state at {at}")
+        chunk = await self._history.records(topic, lane.partition, first, end)
         if chunk is None or (chunk.first_offset, chunk.next_offset) != (first, end):
             raise _Gone(f"records {first} to {end} of {topic} are not all there any more")
         return chunk
 
     async def _save(self, save: Save) -> None:
         await self._checkpoint.save(self._lane.partition, save)
+        self._saved()
         self._points.hit("redo.after")
 
     async def _forget(self, entry: JournalEntry) -> None:
@@ -164,12 +213,16 @@ class Redo:
         lane.begin_anew(saves=known.saves, quiet_until=spoken)
 
     async def _spoken_about(self, known: _Known) -> dict[str, int]:
-        """How far predecessors had come; nowhere, where the topics are not those that they read but made anew."""
-        spoken = _furthest(self._lane.offsets, known.offsets)
-        for topic, at in spoken.items():
-            if await self._history.end(topic, self._lane.partition) < at:
+        """How far predecessors had come; nowhere, where the topics are not those that they read but made anew.
+
+        Of a topic that is kept longer than the journal they may have taken all there is, and no entry says so.
+        """
+        spoken, ends = _furthest(self._lane.offsets, known.offsets), dict[str, int]()
+        for topic in self._lane.setup.feeds:
+            ends[topic] = await self._history.end(topic, self._lane.partition)
+            if ends[topic] < spoken.get(topic, 0):
                 return {}
-        return spoken
+        return {topic: at for topic, end in ends.items() if (at := spoken.get(topic, end))}
 
 
 def _furthest(saved: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:

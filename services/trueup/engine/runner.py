@@ -28,8 +28,8 @@ import orjson
 from trueup.engine import failpoints, outbox
 from trueup.engine.checkpoint import Checkpoint, Save
 from trueup.engine.failpoints import Failpoints
-from trueup.engine.isolation import Taken
-from trueup.engine.lane import AsRead, Lane, NotRead, StepFailed
+from trueup.engine.isolation import AsRead, NotRead, Taken
+from trueup.engine.lane import Lane, StepFailed
 from trueup.engine.publisher import JOURNAL, Publisher
 from trueup.errors import StaleWriter, Unavailable
 from trueup.step import NOTHING_FOUND, Found, Needs, Output
@@ -136,6 +136,8 @@ class Runner:
         #: As the saved state has it, and as the last cut has it: whoever goes back to what is saved needs the rest.
         self._outdated: Mapping[int, int] = dict(lane.outdated)
         self._outdated_in_cut = self._outdated
+        #: How many saves there were when that was saved.
+        self._outdated_at = lane.saves
         self._wake = asyncio.Event()
         self._closing = False
         self._dropped = False
@@ -157,6 +159,8 @@ class Runner:
             try:
                 await work()
             except asyncio.CancelledError:
+                # Where nobody ended the lane, a client did that was closed: nobody else would notice.
+                self.drop(Unavailable("what drives it was cancelled"))
                 raise
             except BaseException as error:  # nothing is swallowed: it ends the worker
                 self._end()
@@ -343,7 +347,7 @@ class Runner:
         self._sweeps += 1
         try:
             ports.counts.swept += await ports.checkpoint.sweep(
-                self.lane.partition, self.lane.epoch, self._sweeps, self._outdated
+                self.lane.partition, self.lane.epoch, self._sweeps, self._outdated, saves=self._outdated_at
             )
         except (StaleWriter, Unavailable) as error:
             self.drop(error)
@@ -371,8 +375,9 @@ class Runner:
             gap = 0.0
         if self.lane.only_ticks:
             gap = max(gap, settings.tick_save_seconds)
-        longest = min(settings.longest_save_interval_seconds, settings.stuck_seconds / 2)
-        return self._saved_at + max(settings.save_interval_seconds, min(gap, longest))
+        in_time = settings.stuck_seconds / 2
+        longest = min(settings.longest_save_interval_seconds, in_time)
+        return self._saved_at + max(min(settings.save_interval_seconds, in_time), min(gap, longest))
 
     def _next_due(self) -> float:
         now = time.monotonic()
@@ -410,6 +415,7 @@ class Runner:
         await ports.checkpoint.save(self.lane.partition, save)
         ports.points.hit("save.after")
         self._saved_offsets, self._outdated = save.offsets, self._outdated_in_cut
+        self._outdated_at = save.saves + 1
         self._unpublished = list(save.outbox)
         ports.counts.saves += 1
         ports.counts.save_seconds += time.monotonic() - started + self._cost

@@ -46,7 +46,7 @@ class DeliveringPublisher:
     """`Publisher` for every worker: Kafka, and for the notifier the channels.
 
     All deliveries of a call are tried at once, each on its own; those that went out are not sent again when the others
-    are. What is given up is logged and counted.
+    are, nor are its records. What is given up is logged and counted.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class DeliveringPublisher:
         self._session: aiohttp.ClientSession | None = None
         self._done: set[bytes] = set()
         self._troubles: dict[bytes, _Trouble] = {}
+        #: Records whose deliveries wait, with their offsets, by the key of the first: the journal's, of one partition.
+        self._with_kafka: dict[bytes | None, tuple[list[Output], list[int]]] = {}
         self.counts = DeliveryCounts()
 
     async def start(self) -> None:
@@ -72,10 +74,15 @@ class DeliveringPublisher:
     async def publish(self, outputs: Sequence[Output]) -> list[int]:
         records = [output for output in outputs if not output.topic.startswith(DELIVER)]
         deliveries = [output for output in outputs if output.topic.startswith(DELIVER)]
-        offsets = await self._kafka.publish(records) if records else []
+        first = records[0].key if records else None
+        sent, offsets = self._with_kafka.get(first, ([], []))
+        if sent != records:
+            offsets = await self._kafka.publish(records)
+        self._with_kafka[first] = records, offsets
         results = await asyncio.gather(*map(self._deliver, deliveries))
         if waiting := results.count(False):
             raise Unavailable(f"{waiting} of {len(deliveries)} deliveries did not go out yet")
+        self._with_kafka.pop(first, None)
         self._done.difference_update(_id(output) for output in deliveries)
         known = iter(offsets)
         return [-1 if output.topic.startswith(DELIVER) else next(known) for output in outputs]

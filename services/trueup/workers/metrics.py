@@ -43,7 +43,7 @@ SAVE_SECONDS = Definition("counter", "trueup_save_seconds", "Seconds spent savin
 OUTPUTS = Definition("counter", "trueup_outputs", "Outputs published.")
 # Grows by a few in a rebalance; growing on, it says that Redis or Kafka refuses or does not answer.
 LOST = Definition("counter", "trueup_partitions_lost", "Partitions let go since a write was refused or not answered.")
-# Each is a write of this worker after another had claimed the partition: a pause, or a slow rebalance. Nothing was harmed.
+# Each is a write of this worker after another had claimed the partition: a pause, a slow rebalance. Nothing was harmed.
 REFUSED = Definition("counter", "trueup_writes_refused", "Writes refused since another worker holds the partition.")
 # None for long, though ids are let go: Redis keeps what no one will ask for.
 SWEPT = Definition("counter", "trueup_entries_swept", "Entries deleted since they are older than what is kept.")
