@@ -259,17 +259,23 @@ def test_a_topic_that_is_not_there_is_unavailable_in_time(stack: Stack) -> None:
     within(60, work())
 
 
+#: Offsets that no record has: marks of transactions, say.
+GAP = (4, 5)
+
+
 class Silenced:
-    """A consumer of one partition of ten records, whose fetch can be told never to come back."""
+    """A consumer of one partition of eight records, whose fetch can be told never to come back."""
 
     def __init__(self) -> None:
         self.silent = False
+        self.seeks: list[int] = []
         self._at = 0
 
     def assign(self, _: object) -> None:
         self._at = 0
 
     def seek(self, _: object, offset: int) -> None:
+        self.seeks.append(offset)
         self._at = offset
 
     async def position(self, _: object) -> int:
@@ -282,7 +288,7 @@ class Silenced:
         if self.silent:
             await asyncio.Event().wait()
         first, self._at = self._at, 10
-        return {part: [Record(offset, 0.0, None, b"%d" % offset) for offset in range(first, 10)]}
+        return {part: [Record(offset, 0.0, None, b"%d" % offset) for offset in range(first, 10) if offset not in GAP]}
 
     async def stop(self) -> None:
         return
@@ -297,9 +303,23 @@ def test_a_read_that_is_given_up_leaves_the_next_one_at_its_place() -> None:
         with pytest.raises(Unavailable):
             await history.records("predictions", 0, 7, 9)
         consumer.silent = False
-        chunk = await history.records("predictions", 0, 4, 6)
+        chunk = await history.records("predictions", 0, 4, 8)
         assert chunk is not None
-        assert [record.offset for record in chunk.records] == [4, 5]
+        assert [record.offset for record in chunk.records] == [6, 7]
+
+    within(10, work())
+
+
+def test_to_find_a_gap_empty_costs_no_seek() -> None:
+    async def work() -> None:
+        history, consumer = KafkaHistory("127.0.0.1:1", prefix="x."), Silenced()
+        history._consumer = consumer
+        assert await history.records("predictions", 0, 0, 4) is not None
+        assert await history.records("predictions", 0, 4, 6) is None
+        chunk = await history.records("predictions", 0, 6, 8)
+        assert chunk is not None
+        assert [record.offset for record in chunk.records] == [6, 7]
+        assert consumer.seeks == [0]
 
     within(10, work())
 

@@ -95,7 +95,7 @@ class KafkaHistory:
                 self._ahead[part] = deque()
                 consumer.assign(list(self._ahead))
                 self._next.clear()
-            if self._next.get(part) != at:
+            if not self._reads_on(part, at):
                 self._ahead[part].clear()
                 consumer.seek(part, at)
                 self._next[part] = at
@@ -104,6 +104,11 @@ class KafkaHistory:
                     fetched = await consumer.getmany(part, timeout_ms=500, max_records=AHEAD)
                     self._ahead[part].extend(map(_record, fetched.get(part, [])))
             return self._take(part, end)
+
+    def _reads_on(self, part: TopicPartition, at: int) -> bool:
+        """Whether what comes next is what comes from `at` on: nothing else lies before what was read ahead."""
+        ahead, following = self._ahead[part], self._next.get(part)
+        return following == at or (following is not None and bool(ahead) and following < at <= ahead[0].offset)
 
     def _take(self, part: TopicPartition, end: int) -> list[Record]:
         ahead, taken = self._ahead[part], []
