@@ -46,8 +46,7 @@ class DuplicateKeys:
         """`surely_none` for a single event; step 1 at once."""
         fields = len(event)
         for name in self._nested:
-            inner = event.get(name)
-            if type(inner) is dict:
+            if name in event and type(inner := event[name]) is dict:
                 fields += len(inner)
         return value.count(_COLON) == fields or self.surely_none(value, (event,))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 from typing import Literal
 
 Direction = Literal["rose", "fell"]
@@ -25,17 +26,18 @@ class Trend:
     def update_all(self, values: Sequence[float]) -> None:
         """Take these, one after the other."""
         n, fast, slow = self._n, self._fast, self._slow
-        for x in values:
-            n += 1
-            fast += (x - fast) / (min(_FAST, n))
-            slow += (x - slow) / (min(_SLOW, n))
-        self._n, self._fast, self._slow = n, fast, slow
+        # The weights have no end; the values have.
+        for x, of_fast, of_slow in zip(values, _weights(n, _FAST), _weights(n, _SLOW)):  # noqa: B905
+            fast += (x - fast) / of_fast
+            slow += (x - slow) / of_slow
+        self._n, self._fast, self._slow = n + len(values), fast, slow
 
     def update(self, x: float) -> None:
         """Take one value."""
         self._n = n = self._n + 1
-        self._fast += (x - self._fast) / (min(_FAST, n))
-        self._slow += (x - self._slow) / (min(_SLOW, n))
+        # `min` would cost half of all this.
+        self._fast += (x - self._fast) / (n if n < _FAST else _FAST)  # noqa: FURB136
+        self._slow += (x - self._slow) / (n if n < _SLOW else _SLOW)  # noqa: FURB136
 
     def start_anew(self) -> None:
         """A change was noticed: where the stream is now is where it is from now on."""
@@ -49,3 +51,8 @@ class Trend:
     def snapshot(self) -> list[float]:
         """Plain values; `Trend(*snapshot)` is the same again."""
         return [self._n, self._fast, self._slow]
+
+
+def _weights(n: int, most: int) -> Iterator[int]:
+    """Of how many values each of those after the n-th makes the mean: of all so far, at most of so many."""
+    return chain(range(n + 1, most), repeat(most))

@@ -41,7 +41,10 @@ def fold(run: Run) -> float:
             _told_again(run, prediction_id, entry, truth, int(timestamp) if run.wall else 0)
             continue
         labelled(at, first_offset, offset)
-        answers = tuple([join(index, place, answer, truth, day) for place, answer in enumerate(answers)])
+        if len(answers) == 1:
+            answers = (join(index, 0, answers[0], truth, day),)
+        else:
+            answers = tuple([join(index, place, answer, truth, day) for place, answer in enumerate(answers)])
         hot[prediction_id] = changed[prediction_id] = (day, came_at, first_offset, truth, answers)
     run.flush()
     if seen:  # truths of nothing that was predicted here leave the monitor as blind as none
