@@ -194,6 +194,22 @@ def test_offsets_that_have_lost_their_state_are_no_state_to_go_on_from(caplog: p
     assert "Redis has lost its state" in caplog.text
 
 
+@pytest.mark.parametrize("stray", [b"", b"{not", b"[1]", b"{}"])
+def test_what_is_no_entry_of_the_journal_is_passed_over(stray: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        before = await world.state()
+        world.store.put_back(world.copies[3])
+        world.log.append("journal", stray, partition=0)
+        assert await world.successor() == {"predictions": SAVES}
+        assert await world.state() == before
+
+    with caplog.at_level(logging.ERROR):
+        within(10, work())
+    assert "the journal holds a record that is no entry" in caplog.text
+
+
 # -- beginning anew ----------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import orjson
 
@@ -29,6 +30,9 @@ from trueup.step import NOTHING_FOUND
 from trueup_schemas.journal import ChunkTaken, JournalEntry
 
 log = logging.getLogger(__name__)
+
+#: Without these a record of the journal is no entry.
+_NEEDED = frozenset({"worker", "partition", "epoch", "save", "taken", "settings_hash", "code_version"})
 
 
 class _Gone(Exception):
@@ -130,8 +134,10 @@ class Redo:
     async def _own(self, journal_at: int) -> AsyncIterator[JournalEntry]:
         lane = self._lane
         async for raw in self._history.journal(lane.partition, journal_at):
-            entry: JournalEntry = orjson.loads(raw)
-            if (entry["worker"], entry["partition"]) == (lane.setup.worker, lane.partition):
+            entry = _entry(raw)
+            if entry is None:
+                log.error("partition %d: the journal holds a record that is no entry: passed over", lane.partition)
+            elif (entry["worker"], entry["partition"]) == (lane.setup.worker, lane.partition):
                 yield entry
 
     async def _again(self, entry: JournalEntry) -> Save:
@@ -183,6 +189,15 @@ class Redo:
             if await self._history.end(topic, self._lane.partition) < at:
                 return {}
         return spoken
+
+
+def _entry(raw: bytes) -> JournalEntry | None:
+    """The entry; None where somebody else wrote something else."""
+    try:
+        read = orjson.loads(raw)
+    except ValueError:
+        return None
+    return cast(JournalEntry, read) if isinstance(read, dict) and _NEEDED <= read.keys() else None
 
 
 def _furthest(saved: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:
