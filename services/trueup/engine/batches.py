@@ -239,6 +239,9 @@ class ChunkConsumer(driver.Consumer):
         positions = await self._positions(partitions, number)
         if generation != self.app.consumer_generation_id:
             return False
+        # Those that could not be claimed are lost for now, and no seek was made for them.
+        partitions = partitions & positions.keys()
+        assigned = {tp for tp in assigned if tp.partition in partitions}
         prefix = self._trueup.trueup_prefix
         wanted = {tp: positions.get(tp.partition, {}).get(tp.topic.removeprefix(prefix)) for tp in assigned}
         oldest = await self.earliest_offsets(*[tp for tp, offset in wanted.items() if offset is None])
@@ -271,12 +274,15 @@ class ChunkConsumer(driver.Consumer):
                 log.error("%s: records %d to %d were deleted before they were read", tp, offset, oldest[tp])
 
     async def _positions(self, partitions: set[int], number: int) -> Mapping[int, Mapping[str, int]]:
-        while True:
+        """Where they go on; nothing where the group changes before they can be claimed."""
+        generation = self.app.consumer_generation_id
+        while generation == self.app.consumer_generation_id:
             try:
                 return await self._trueup.trueup_loop.positions(partitions, number)
             except Unavailable as error:
                 log.warning("cannot take over partitions %s yet: %s", sorted(partitions), error)
                 await asyncio.sleep(1.0)
+        return {}
 
     async def commit_positions(self, partition: int, offsets: Mapping[str, int]) -> None:
         """Tell Kafka how far the saved state is: for whoever watches the lag, and for nothing else."""
