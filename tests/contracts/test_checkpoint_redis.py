@@ -124,6 +124,25 @@ def test_a_redis_that_refuses_to_write_is_unavailable_and_not_a_stale_writer(sta
         await client.set(f"{{{prefix}:monitor:0}}:views", "no hash")
         with pytest.raises(Unavailable, match="WRONGTYPE"):
             await checkpoint.save(0, replace(SAVE, epoch=claimed.epoch))
+        after = await checkpoint.claim(0)
+        assert (after.offsets, after.sections, after.saves) == ({}, {}, 0), "a part of it was written"
+        await client.aclose()
+
+    asyncio.run(work())
+
+
+@pytest.mark.live
+def test_a_sweep_takes_away_what_is_too_short_for_an_entry(stack: Stack) -> None:
+    prefix = f"test-{uuid.uuid4().hex}"
+
+    async def work() -> None:
+        client = redis.asyncio.Redis.from_url(stack.addresses.redis)
+        checkpoint = RedisCheckpoint(client, worker="monitor", prefix=prefix)
+        claimed = await checkpoint.claim(0)
+        await checkpoint.save(0, replace(SAVE, epoch=claimed.epoch, entries={b"kept": Kept(0, 9, b"1")}))
+        await client.hset(f"{{{prefix}:monitor:0}}:entries", "short", "abc")
+        assert await checkpoint.sweep(0, claimed.epoch, 1, {-1: 5}, saves=1) == 1
+        assert (await checkpoint.read(0, Needs([b"kept", b"short"], []))).entries == {b"kept": b"1"}
         await client.aclose()
 
     asyncio.run(work())

@@ -203,18 +203,37 @@ def test_what_a_predecessor_saved_and_did_not_publish_is_out_before_its_lane_sav
     within(5, work())
 
 
-def test_where_one_partition_cannot_be_claimed_none_is_and_chunks_of_the_old_seek_find_no_lane() -> None:
+def test_a_partition_that_cannot_be_claimed_is_lost_for_now_and_the_others_go_on() -> None:
     async def work() -> None:
         bench = Bench()
         await bench.loop.positions([0, 1], 1)
         await bench.loop.offer(ok(0, "ok-a"))
         await bench.loop.turn()
         bench.faults.later("claim", after=1)
-        with pytest.raises(Unavailable):
-            await bench.loop.positions([0, 1], 2)
+        assert await bench.loop.positions([0, 1], 2) == {0: {}}
+        assert (bench.loop.lost_partitions, bench.loop.lost.is_set()) == ({1}, True)
+        assert bench.loop.holds(0, 2)
+        assert not bench.loop.holds(1, 2)
         await bench.loop.offer(ok(1, "ok-b"))
         await bench.loop.turn(settle_all=True)
-        assert await bench.kept.offsets(0) == {}, "ok-b went on where the saved state holds no ok-a"
+        assert await bench.kept.offsets(0) == {}, "ok-b, of the old seek, went on where the saved state holds no ok-a"
+        await bench.loop.offer(replace(ok(0, "ok-a"), seek=2))
+        await bench.loop.turn(settle_all=True)
+        assert bench.said == ["ok-a"]
+        assert await bench.loop.positions([1], 3) == {1: {}}
+        assert (bench.loop.lost_partitions, bench.loop.lost.is_set()) == (set(), False)
+
+    within(5, work())
+
+
+def test_where_no_partition_can_be_claimed_that_is_said_and_none_is_held() -> None:
+    async def work() -> None:
+        bench = Bench()
+        bench.faults.later("claim", after=0)
+        with pytest.raises(Unavailable):
+            await bench.loop.positions([0], 1)
+        assert bench.loop.lanes == {}
+        assert set(bench.loop.behind_seconds()) == {0}
 
     within(5, work())
 

@@ -164,6 +164,53 @@ def test_a_store_that_knows_all_takes_nothing_again_and_says_nothing_again() -> 
     within(10, work())
 
 
+def test_a_state_that_has_lost_its_offsets_is_not_taken_for_the_beginning(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        before = await world.state()
+        stored = world.store._stored[0]
+        stored.saves, stored.offsets, stored.journal_at = 0, {}, 0
+        assert await world.successor() == {"predictions": SAVES}
+        assert await world.state() == before
+
+    with caplog.at_level(logging.ERROR):
+        within(10, work())
+    assert "Redis has lost how far its state had come" in caplog.text
+
+
+def test_offsets_that_have_lost_their_state_are_no_state_to_go_on_from(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        world.store.put_back(world.copies[2])
+        world.store._stored[0].sections = {}
+        assert await world.successor() == {}
+        await world.take(0, until=SAVES)
+        assert world.said == [f"ok-{at}" for at in range(SAVES)]
+        assert (await world.store.claim(0)).sections[f"predictions/{MODEL}"] == b"5"
+
+    with caplog.at_level(logging.ERROR):
+        within(10, work())
+    assert "Redis has lost its state" in caplog.text
+
+
+@pytest.mark.parametrize("stray", [b"", b"{not", b"[1]", b"{}"])
+def test_what_is_no_entry_of_the_journal_is_passed_over(stray: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        before = await world.state()
+        world.store.put_back(world.copies[3])
+        world.log.append("journal", stray, partition=0)
+        assert await world.successor() == {"predictions": SAVES}
+        assert await world.state() == before
+
+    with caplog.at_level(logging.ERROR):
+        within(10, work())
+    assert "has a record that is no entry" in caplog.text
+
+
 # -- beginning anew ----------------------------------------------------------------------------------------------------
 
 

@@ -210,3 +210,26 @@ def test_many_models_rest_a_few_at_a_time_and_a_save_writes_only_their_groups() 
 
     assert {name for name in effects.sections if name.startswith("models/")} == {"models/1:0"}
     assert effects.asleep == {"model/7:model-7": None}
+
+
+def test_a_model_that_waits_to_be_put_to_rest_and_rests_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    #  tick at day 33: the horizon wakes `a`, which rests again with the save; besides, `z` and `y` have been silent for
+    #  a week and have their turn before it, so that `a` is still on the list in the tick after.
+    monkeypatch.setattr(fleet, "MODELS_A_TICK", 2)
+    harness = MonitorHarness(WEEK)
+    harness.take("deployments", deployment("v1", model="z"), deployment("v1", model="y"))
+    harness.take("predictions", prediction("p", 1, model="a"))
+    harness.tick(T0 + DAY)
+    harness.take("predictions", *[prediction("p", 1, model=name, at=T0 + 20 * DAY) for name in "zy"])
+    harness.tick(T0 + 20 * DAY + 1)
+    assert list(harness.asleep) == ["model/1:a"]
+    harness.tick(T0 + 33 * DAY)
+
+    harness.tick(T0 + 33 * DAY + HOUR)
+
+    assert sorted(harness.asleep) == ["model/1:a", "model/1:y", "model/1:z"]
+    assert {view["model_id"]: (view["pending"], view["expired"]) for view in harness.views()} == {
+        "a": (0, 1),
+        "y": (1, 0),
+        "z": (1, 0),
+    }

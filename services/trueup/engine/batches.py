@@ -242,6 +242,9 @@ class ChunkConsumer(driver.Consumer):
         positions = await self._positions(partitions, number)
         if generation != self.app.consumer_generation_id:
             return False
+        # Those that could not be claimed are lost for now, and no seek was made for them.
+        partitions = partitions & positions.keys()
+        assigned = {tp for tp in assigned if tp.partition in partitions}
         prefix = self._trueup.trueup_prefix
         wanted = {tp: positions.get(tp.partition, {}).get(tp.topic.removeprefix(prefix)) for tp in assigned}
         oldest = await self.earliest_offsets(*[tp for tp, offset in wanted.items() if offset is None])

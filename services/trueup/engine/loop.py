@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from trueup.engine.checkpoint import Checkpoint, Claimed
 from trueup.engine.failpoints import Failpoints
@@ -78,23 +78,23 @@ class Loop:
 
         Topics that are missing in the answer start at their oldest record. What a predecessor published and Redis
         does not know is taken again; what it saved and may not have published goes out before the lane is cut again.
+        A partition that is missing could not be claimed, and the others could: it is among the lost ones.
 
         Raises:
-            Unavailable: Redis or Kafka does not answer; call again.
+            Unavailable: none could be claimed, or Redis or Kafka does not answer; call again.
         """
         async with self._lock:
             wanted = sorted(set(partitions))
             for partition in wanted:
                 self._abandon(partition)
-            # All or nothing: a lane that could be claimed beside one that could not would take chunks of the old seek.
-            made = {partition: await self._take_over(partition) for partition in wanted}
+            made = await self._take_over_all(wanted)
             for partition, runner in made.items():
                 self._runners[partition] = runner
                 self._seeks[partition] = seek_number
                 runner.behind_since = self._behind.pop(partition, None) or runner.behind_since
-            self.lost_partitions.difference_update(wanted)
-            if not self.lost_partitions:
-                self.lost.clear()
+            self.lost_partitions.difference_update(made)
+            self.lost_partitions.update(set(wanted) - made.keys())
+            (self.lost.set if self.lost_partitions else self.lost.clear)()
             self._share_out()
             for runner in made.values():
                 if self._running:
@@ -108,6 +108,24 @@ class Loop:
             held.abandon()
             if held.has_work and held.behind_since is not None:
                 self._behind.setdefault(partition, held.behind_since)
+
+    async def _take_over_all(self, partitions: Sequence[int]) -> dict[int, Runner]:
+        """Those that can be claimed: what is wrong with one partition's state is no other's business.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        made: dict[int, Runner] = {}
+        failed: Unavailable | None = None
+        for partition in partitions:
+            try:
+                made[partition] = await self._take_over(partition)
+            except Unavailable as error:
+                log.warning("partition %d cannot be taken over yet: %s", partition, error)
+                failed = error
+        if failed is not None and not made:
+            raise failed
+        return made
 
     async def _take_over(self, partition: int) -> Runner:
         try:

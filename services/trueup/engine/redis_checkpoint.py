@@ -72,11 +72,20 @@ end
 return cmsgpack.pack(found)
 """
 
+# What a script wrote before a command of it failed stays written: what could fail is looked at first.
+_REFUSE_OTHERS_KEYS = """
+for k, kind in ipairs({'hash', 'hash', 'hash', 'hash', 'list', 'hash'}) do
+  local held = redis.call('TYPE', KEYS[k])['ok']
+  if held ~= 'none' and held ~= kind then return redis.error_reply('WRONGTYPE ' .. KEYS[k] .. ' is a ' .. held) end
+end
+"""
+
 # KEYS: meta, state, asleep, views, outbox, entries. ARGV: epoch, saves, and packed: bases
 # (topic, offset), offsets (topic, offset); for state, asleep and views what is set (field, value) and what is gone;
 # entries (key, value); outbox entries.
 _WRITE = f"""
 {_EACH}
+{_REFUSE_OTHERS_KEYS}
 for i = 1, #save[2], 2 do redis.call('HSET', KEYS[1], 'at:' .. save[2][i], save[2][i + 1]) end
 for k = 2, 4 do
   local set, gone = save[2 * k - 1], save[2 * k]
@@ -128,7 +137,8 @@ local days, gone = {{}}, 0
 for i = 6, #ARGV, 2 do days[tonumber(ARGV[i])] = tonumber(ARGV[i + 1]) end
 local found = redis.call('HSCAN', KEYS[2], ARGV[2], 'COUNT', ARGV[3])
 for i = 1, #found[2], 2 do
-  local shelf, day = struct.unpack('>I4I2', found[2][i + 1])
+  local shelf, day = 0, -1
+  if #found[2][i + 1] >= 6 then shelf, day = struct.unpack('>I4I2', found[2][i + 1]) end
   if day < (days[shelf] or tonumber(ARGV[4])) then gone = gone + redis.call('HDEL', KEYS[2], found[2][i]) end
 end
 return {{found[1], gone}}

@@ -96,12 +96,15 @@ class Redo:
         Raises:
             StaleWriter, Unavailable: drop the lane.
         """
+        claimed = await self._whole(claimed)
         lane, first, journal_at = self._lane, self._lane.saves, claimed.journal_at
         last: Save | None = None
         try:
             async for entry in self._beyond(journal_at, lane.saves):
                 if last is None:
                     self._warn()
+                    if claimed.saves and not claimed.sections and not entry.get("anew"):
+                        raise _Gone("Redis has lost its state, and not how far that had come")
                 else:
                     await self._save(replace(last, outbox=[]))
                 if entry.get("anew"):
@@ -118,6 +121,16 @@ class Redo:
         await self._save(last)
         log.error("partition %d: saves %d to %d were taken again", lane.partition, first + 1, lane.saves)
         return [*claimed.outbox, *last.outbox]
+
+    async def _whole(self, claimed: Claimed) -> Claimed:
+        """What was claimed; nothing, where Redis has lost how far it had come: taken again, it would count twice."""
+        if claimed.saves or not claimed.sections:
+            return claimed
+        lane = self._lane
+        log.error("partition %d: Redis has lost how far its state had come, which is of no use then", lane.partition)
+        await self._checkpoint.begin_anew(lane.partition, lane.epoch, 0)
+        lane.begin_anew(saves=0, quiet_until={})
+        return Claimed(claimed.epoch, {}, {}, ())
 
     def _warn(self) -> None:
         log.error(

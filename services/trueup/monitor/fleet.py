@@ -147,10 +147,14 @@ class Fleet:
     # -- rest -------------------------------------------------------------------------------------------------------
 
     def put_to_rest(self, models: Sequence[Model]) -> list[Model]:
-        """Put the first of these to rest, as many as one tick takes; those that are left."""
-        for model in models[:MODELS_A_TICK]:
+        """Put the first of these to rest, as many as one tick takes; those that are left.
+
+        One that waits for its turn may have been put to rest meanwhile, since the horizon woke it only to let ids go.
+        """
+        awake = [model for model in models if self.awake.get(model.model_id) is model]
+        for model in awake[:MODELS_A_TICK]:
             self._to_rest[model.model_id] = model
-        return list(models[MODELS_A_TICK:])
+        return awake[MODELS_A_TICK:]
 
     def _rest(self, model: Model, kept: dict[str, bytes | None], asleep: dict[str, bytes | None]) -> None:
         raw, names = saving.pack_whole(model)
