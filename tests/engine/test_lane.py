@@ -27,6 +27,7 @@ from trueup import snapshots
 from trueup.engine import outbox
 from trueup.engine.journal import Build
 from trueup.engine.lane import ENGINE, ENGINE_VERSION
+from trueup.engine.records import Chunk, Record
 from trueup.errors import InvalidSettings
 from trueup.step import Output
 
@@ -266,3 +267,20 @@ def test_state_that_does_not_say_how_many_partitions_there_were_is_taken_as_it_i
     earlier = replace(saved, sections={**saved.sections, ENGINE: snapshots.pack(ENGINE_VERSION, data)})
     again = lane(claimed=earlier)
     assert again.offsets == {"predictions": 1}
+
+
+def test_of_a_chunk_no_more_is_taken_than_a_little_ahead_of_the_other_topics() -> None:
+    # feedback      a(0) b(0.4)              d(2)
+    # predictions                 c(1)
+    running = lane()
+    records = [Record(at, stamp, None, held) for at, (stamp, held) in enumerate([(0.0, A), (0.4, B), (2.0, D)])]
+    running.offer(Chunk("feedback", 0, records))
+    running.offer(chunk("predictions", 0, C, at=1.0))
+    run(running)
+    save = running.cut()
+    assert said(outputs(save, "signals")) == ["ok-a", "ok-b", "ok-c", "ok-d"]
+    assert [(note["topic"], note["from_offset"], note["to_offset"]) for note in taken(save)] == [
+        ("feedback", 0, 2),
+        ("predictions", 0, 1),
+        ("feedback", 2, 3),
+    ]
