@@ -85,6 +85,8 @@ class ErrorWatch:
 
     def _on_mistakes(self, losses: Sequence[float]) -> list[tuple[int, str]]:
         """Of the losses, those that are right or wrong."""
+        if not self._mistakes:
+            return []
         places = [place for place, loss in enumerate(losses) if loss == 0.0 or loss == 1.0]
         if not places:
             return []
