@@ -39,7 +39,8 @@ def life(seed: int, n: int) -> list[Input]:
             at = now - rng.choice((0.0, 0.0, 400.0, 30 * HOUR))
             version = rng.choice(("v1", "v1", "v2", "v3"))
             answer = 100.0 + rng.random() if model == "minutes" else 1
-            more = {"probability": rng.random() ** (1 if i < n / 2 else 3), "segment": {"country": rng.choice("abcd")}}
+            score = rng.random() ** (1 if i < n / 2 else 3)
+            more = {"probability": score, "segment": {"country": rng.choice("abcd")}, "features": {"amount": 9 * score}}
             made.append(prediction(key, answer, model=model, version=version, at=at, latency_ms=5.5, **more))
             truth = rng.random() >= (0.9 if version == "v2" else wrong)
             actual = (100.0 if truth else 150.0) if model == "minutes" else int(truth)

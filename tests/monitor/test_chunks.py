@@ -6,11 +6,13 @@ import random
 from collections.abc import Sequence
 from typing import Literal
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builders import Event, Input, MonitorHarness, Take, Tick
 from monitor.lives import CONFIG, life
+from trueup.monitor import step
 from trueup.monitor.config import MonitorConfig
 
 
@@ -96,3 +98,34 @@ def test_the_crowd_has_alarms_and_chunks_of_several_models_in_it() -> None:
 
     assert any(signal.get("pages") for signal in harness.signals("change_detected"))
     assert any(isinstance(take, Take) and len({event["model_id"] for event in take.events}) > 2 for take in inputs)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 80), st.sampled_from(("wall", "stream")), st.sampled_from((None, 5, 30)))
+@example(seed=1, n=150, clock="stream", room=None)
+@example(seed=2, n=150, clock="wall", room=12)
+@settings(max_examples=25, deadline=None)
+def test_events_one_by_one_and_as_runs_give_the_same(
+    seed: int, n: int, clock: Literal["wall", "stream"], room: int | None
+) -> None:
+    config = CONFIG if room is None else _small(room)
+    watched = config.defaults.model_copy(update={"watch_features": ("amount",)})
+    config = config.model_copy(update={"defaults": watched, "most_ids_in_memory": 20})
+    inputs = crowded(seed, n)
+    runs, lone = (_with_few(few, inputs, config, clock) for few in (0, 1_000_000))
+
+    assert lone.signals() == runs.signals()
+    assert lone.raw_views == runs.raw_views
+    assert lone.sections == runs.sections
+    assert lone.entries == runs.entries
+
+
+def _with_few(
+    few: int, inputs: Sequence[Input], config: MonitorConfig, clock: Literal["wall", "stream"]
+) -> MonitorHarness:
+    """What becomes of these where runs of up to `few` events are folded in one by one; saved after each input."""
+    harness = MonitorHarness(config, clock=clock)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step, "FEW", few)
+        for one in inputs:
+            harness.run(one)
+    return harness

@@ -58,11 +58,16 @@ class ErrorWatch:
         fired = self._losses.feed_one(loss) if self._losses else []
         if self._mistakes and (loss == 0.0 or loss == 1.0):
             fired += self._mistakes.feed_one(loss == 1.0)
-        alarms = self._page((loss,), (at,), (budget,)) if self.pages else None
-        if not (fired or alarms):
-            self._trend.update(loss)
-            return ()
-        return self._changes((loss,), [*((place, PAGER) for place in alarms or ()), *fired], alarms or {})
+        alarm = None
+        if self.pages:
+            self.pager.update(loss, at=at, budget=budget)
+            alarm = self.pager.alarm
+        if alarm is not None:
+            return self._changes((loss,), [(0, PAGER), *fired], {0: alarm})
+        if fired:
+            return self._changes((loss,), fired, {})
+        self._trend.update(loss)
+        return ()
 
     def _changes(
         self, losses: Sequence[float], fired: list[tuple[int, str]], alarms: Mapping[int, Alarm]
@@ -85,6 +90,8 @@ class ErrorWatch:
 
     def _on_mistakes(self, losses: Sequence[float]) -> list[tuple[int, str]]:
         """Of the losses, those that are right or wrong."""
+        if not self._mistakes:
+            return []
         places = [place for place, loss in enumerate(losses) if loss == 0.0 or loss == 1.0]
         if not places:
             return []
