@@ -109,6 +109,7 @@ end
 local topics = redis.call('HLEN', KEYS[1]) - 1 - redis.call('HEXISTS', KEYS[1], 'saves')
   - redis.call('HEXISTS', KEYS[1], 'journal')
 if topics ~= #save[1] / 2 then return redis.error_reply('STALE offsets') end
+if topics > 0 and redis.call('EXISTS', KEYS[2]) == 0 then return redis.error_reply('STALE state') end
 """
 
 _CLEAR = f"""
