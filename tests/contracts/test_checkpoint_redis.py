@@ -7,7 +7,6 @@ import socket
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import cast
 
 import pytest
 import redis
@@ -123,7 +122,7 @@ def test_a_sweep_takes_away_what_is_too_short_for_an_entry(stack: Stack) -> None
         checkpoint = RedisCheckpoint(client, worker="monitor", prefix=prefix)
         claimed = await checkpoint.claim(0)
         await checkpoint.save(0, replace(SAVE, epoch=claimed.epoch, entries={b"kept": Kept(0, 9, b"1")}))
-        await cast("Awaitable[int]", client.hset(f"{{{prefix}:monitor:0}}:entries", "short", "abc"))
+        await client.hset(f"{{{prefix}:monitor:0}}:entries", "short", "abc")
         assert await checkpoint.sweep(0, claimed.epoch, 1, {-1: 5}) == 1
         assert (await checkpoint.read(0, Needs([b"kept", b"short"], []))).entries == {b"kept": b"1"}
         await client.aclose()

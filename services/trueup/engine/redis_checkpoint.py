@@ -267,7 +267,8 @@ class RedisCheckpoint:
             return await script(keys=keys, args=args)
         except ResponseError as error:
             if str(error).startswith("STALE"):
-                raise StaleWriter(f"{keys[0]} was claimed by another worker ({error})") from error
+                what = "another worker claimed it, or a part of it is gone"
+                raise StaleWriter(f"{keys[0]} is not as this one left it: {what} ({error})") from error
             raise Unavailable(f"Redis refused to change {keys[0]}: {error}") from error
         except (RedisError, OSError) as error:
             # Of the others in the pool none is better, and each would fail in its turn.

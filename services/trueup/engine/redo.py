@@ -204,7 +204,7 @@ def _entry(raw: bytes) -> JournalEntry | None:
         read = orjson.loads(raw)
     except ValueError:
         return None
-    return cast(JournalEntry, read) if isinstance(read, dict) and _NEEDED <= read.keys() else None
+    return cast(JournalEntry, read) if isinstance(read, dict) and read.keys() >= _NEEDED else None
 
 
 def _furthest(saved: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:
