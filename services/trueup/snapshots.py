@@ -56,7 +56,7 @@ def unpack(raw: bytes, *, known: Collection[int], what: str) -> tuple[int, Any]:
     try:
         version, data = msgpack.unpackb(raw, strict_map_key=False)
     except (ValueError, TypeError, msgpack.UnpackException) as error:
-        raise UnknownSnapshot(f"the saved state of {what} cannot be read: {error}") from error
+        raise UnknownSnapshot(f"the saved state of {what} cannot be read: {error!r}") from error
     if version not in known:
         raise UnknownSnapshot(
             f"the saved state of {what} has version {version}, this code reads {sorted(known)}: "

@@ -138,7 +138,7 @@ def test_a_claim_raises_the_epoch_and_reads_everything(bench: Bench) -> None:
 
 def test_looking_takes_nothing_over(bench: Bench) -> None:
     claimed = bench.claim()
-    bench.save(following(claimed, offsets={"a": 5}, views={"v": b"2"}))
+    bench.save(following(claimed, offsets={"a": 5}, sections={"s": b"1"}, views={"v": b"2"}))
     assert bench.do(bench.checkpoint.views(P)) == {"v": b"2"}
     assert bench.do(bench.checkpoint.offsets(P)) == {"a": 5}
     bench.save(following(claimed, base={"a": 5}, saves=1, offsets={"a": 6}))
@@ -215,6 +215,18 @@ def test_a_save_that_stands_on_something_else_is_refused_and_writes_nothing(
     held, views = bench.held()
     assert held == Claimed(0, {"a": 5, "b": 1}, {"s": b"1"}, [b"x"], saves=1)
     assert views == {"v": b"1"}
+
+
+def test_a_save_that_stands_on_a_state_that_is_gone_is_refused_and_one_that_begins_anew_is_not(bench: Bench) -> None:
+    claimed = bench.claim()
+    bench.save(following(claimed, offsets={"a": 5}, sections={"s": b"1"}))
+    bench.save(following(claimed, base={"a": 5}, saves=1, offsets={"a": 6}, sections={"s": None}))
+    gone = bench.claim()
+    assert (gone.offsets, gone.sections) == ({"a": 6}, {})
+    assert bench.refuses(following(gone, offsets={"a": 7}, sections={"t": b"1"}))
+    claimed = bench.claim()
+    bench.do(bench.checkpoint.begin_anew(P, claimed.epoch, 2))
+    bench.save(following(bench.claim(), offsets={"a": 1}, sections={"t": b"1"}))
 
 
 def test_the_same_save_twice_is_written_once_even_where_no_offset_moved(bench: Bench) -> None:
@@ -555,7 +567,7 @@ saved = st.builds(
     base=st.just({}),
     saves=st.just(0),
     offsets=st.dictionaries(st.sampled_from("pf"), st.integers(0, 2**60)),
-    sections=changes,
+    sections=changes.map(lambda changed: {**changed, "of the engine": b"1"}),
     asleep=changes,
     entries=st.dictionaries(st.sampled_from(KEYS), kept, max_size=4),
     views=changes,

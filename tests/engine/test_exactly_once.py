@@ -58,6 +58,8 @@ class World:
         self.now = 1.0
         self.seeks = 0
         self.fetched: dict[tuple[str, int], int] = {}
+        #: Partition -> the number of its last seek.
+        self.sought: dict[int, int] = {}
         self.zombies: list[Loop] = []
         self.refused = 0
         self.loop = self.worker()
@@ -77,17 +79,21 @@ class World:
         )
 
     async def take_over(self) -> None:
-        """As the transport does: claim, and read from where the state says; again until it goes well."""
-        while True:
+        """As the transport does: claim, and read from where the state says; again what could not be claimed."""
+        wanted = set(range(PARTITIONS))
+        while wanted:
             self.seeks += 1
             try:
-                positions = await self.loop.positions(range(PARTITIONS), self.seeks)
-                break
+                positions = await self.loop.positions(wanted, self.seeks)
             except Unavailable:
                 continue
             except Killed:
-                self.loop = self.worker()
-        self.fetched = {(topic, at): offset for at, found in positions.items() for topic, offset in found.items()}
+                self.loop, wanted = self.worker(), set(range(PARTITIONS))
+                continue
+            wanted -= positions.keys()
+            self.sought.update(dict.fromkeys(positions, self.seeks))
+            self.fetched = {place: offset for place, offset in self.fetched.items() if place[1] not in positions}
+            self.fetched |= {(topic, at): offset for at, found in positions.items() for topic, offset in found.items()}
 
     async def turn(self, *, settle_all: bool) -> None:
         """One turn of the worker that lives; its successor takes over where it is killed."""
@@ -113,7 +119,7 @@ class World:
         found = self.log.read(topic, partition, self.fetched.get((topic, partition), 0), most=most)
         if found is not None:
             self.fetched[topic, partition] = found.next_offset
-            await self.loop.offer(Chunk(topic, partition, found.records, self.seeks))
+            await self.loop.offer(Chunk(topic, partition, found.records, self.sought[partition]))
 
     async def drain(self) -> None:
         """Nothing fails any more: take all there is."""

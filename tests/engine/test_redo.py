@@ -179,16 +179,38 @@ def test_a_state_that_has_lost_its_offsets_is_not_taken_for_the_beginning(caplog
     assert "Redis has lost how far its state had come" in caplog.text
 
 
-def test_offsets_that_have_lost_their_state_are_no_state_to_go_on_from(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("saves", [2, SAVES], ids="at save {}".format)
+def test_offsets_that_have_lost_their_state_are_no_state_to_go_on_from(
+    saves: int, caplog: pytest.LogCaptureFixture
+) -> None:
     async def work() -> None:
         world = World()
         await world.begin()
-        world.store.put_back(world.copies[2])
+        before = await world.state()
+        world.store.put_back(world.copies[saves])
         world.store._stored[0].sections = {}
+        assert await world.successor() == {"predictions": SAVES}
+        assert await world.state() == before
+
+    with caplog.at_level(logging.ERROR):
+        within(10, work())
+    assert "Redis has lost its state" in caplog.text
+
+
+def test_where_the_state_is_lost_and_the_journal_too_what_was_said_is_still_known(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work() -> None:
+        world = World()
+        await world.begin()
+        world.store._stored[0].sections = {}
+        world.log.delete_before("journal", 0, SAVES)
         assert await world.successor() == {}
         await world.take(0, until=SAVES)
-        assert world.said == [f"ok-{at}" for at in range(SAVES)]
-        assert (await world.store.claim(0)).sections[f"predictions/{MODEL}"] == b"5"
+        assert len(world.said) == SAVES
+        world.write("ok-9")
+        await world.take(SAVES, until=SAVES + 1)
+        assert world.said[SAVES:] == ["ok-9"]
 
     with caplog.at_level(logging.ERROR):
         within(10, work())

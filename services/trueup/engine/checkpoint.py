@@ -70,10 +70,10 @@ class Checkpoint(Protocol):
         """
 
     async def save(self, partition: int, save: Save) -> None:
-        """Write all of `save`, if its epoch, number and base offsets still stand.
+        """Write all of `save`, if its epoch, number and base offsets still stand, and the sections that belong to them.
 
         Raises:
-            StaleWriter: another worker claimed the partition; nothing was written.
+            StaleWriter: another worker claimed the partition, or its state is gone; nothing was written.
             Unavailable: no answer; it may have been written.
         """
 

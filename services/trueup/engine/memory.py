@@ -117,6 +117,8 @@ class MemoryCheckpoint:
         stored = self._check(partition, save.epoch)
         if stored.saves != save.saves or stored.offsets != save.base:
             raise StaleWriter(f"partition {partition}: the offsets are not those that were read")
+        if stored.offsets and not stored.sections:
+            raise StaleWriter(f"partition {partition}: its state is gone")
         stored.offsets.update(save.offsets)
         _change(stored.sections, save.sections)
         _change(stored.asleep, save.asleep)

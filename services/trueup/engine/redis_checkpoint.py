@@ -110,6 +110,7 @@ end
 local topics = redis.call('HLEN', KEYS[1]) - 1 - redis.call('HEXISTS', KEYS[1], 'saves')
   - redis.call('HEXISTS', KEYS[1], 'journal')
 if topics ~= #save[1] / 2 then return redis.error_reply('STALE offsets') end
+if topics > 0 and redis.call('EXISTS', KEYS[2]) == 0 then return redis.error_reply('STALE state') end
 """
 
 _CLEAR = f"""
@@ -271,7 +272,8 @@ class RedisCheckpoint:
             return await script(keys=keys, args=args)
         except ResponseError as error:
             if str(error).startswith("STALE"):
-                raise StaleWriter(f"{keys[0]} was claimed by another worker ({error})") from error
+                what = "another worker claimed it, or a part of it is gone"
+                raise StaleWriter(f"{keys[0]} is not as this one left it: {what} ({error})") from error
             raise Unavailable(f"Redis refused to change {keys[0]}: {error}") from error
         except (RedisError, OSError) as error:
             # Of the others in the pool none is better, and each would fail in its turn.

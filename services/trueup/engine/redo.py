@@ -89,6 +89,8 @@ class Redo:
         self._history = history
         self._points = points
         self._saved = saved
+        #: As claimed, whatever of it was of use.
+        self._known = _Known(0)
 
     async def run(self, claimed: Claimed) -> list[bytes]:
         """Take again what the journal has beyond the saved state; what of the outbox may not have gone out.
@@ -96,6 +98,7 @@ class Redo:
         Raises:
             StaleWriter, Unavailable: drop the lane.
         """
+        self._known = _Known(claimed.saves, dict(claimed.offsets))
         claimed = await self._whole(claimed)
         lane, first, journal_at = self._lane, self._lane.saves, claimed.journal_at
         last: Save | None = None
@@ -103,8 +106,6 @@ class Redo:
             async for entry in self._beyond(journal_at, lane.saves):
                 if last is None:
                     self._warn()
-                    if claimed.saves and not claimed.sections and not entry.get("anew"):
-                        raise _Gone("Redis has lost its state, and not how far that had come")
                 else:
                     await self._save(replace(last, outbox=[]))
                 if entry.get("anew"):
@@ -115,7 +116,7 @@ class Redo:
             return []
         if last is None:
             # Every save has a section of the engine's own.
-            if claimed.saves and not claimed.sections:
+            if self._known.saves and not claimed.sections:
                 await self._begin_anew(journal_at, "a predecessor was about to, and ended")
             return list(claimed.outbox)
         await self._save(last)
@@ -123,11 +124,16 @@ class Redo:
         return [*claimed.outbox, *last.outbox]
 
     async def _whole(self, claimed: Claimed) -> Claimed:
-        """What was claimed; nothing, where Redis has lost how far it had come: taken again, it would count twice."""
-        if claimed.saves or not claimed.sections:
+        """What was claimed; nothing, where the state is there and not how far it had come, or the other way round.
+
+        One without the other would count twice, or forget in silence.
+        """
+        has_state, has_offsets = bool(claimed.sections), bool(claimed.saves if claimed.sections else claimed.offsets)
+        if has_state == has_offsets:
             return claimed
         lane = self._lane
-        log.error("partition %d: Redis has lost how far its state had come, which is of no use then", lane.partition)
+        what = "how far its state had come" if has_state else "its state"
+        log.error("partition %d: Redis has lost %s: the rest is of no use without", lane.partition, what)
         await self._checkpoint.begin_anew(lane.partition, lane.epoch, 0)
         lane.begin_anew(saves=0, quiet_until={})
         return Claimed(claimed.epoch, {}, {}, ())
@@ -217,7 +223,8 @@ class Redo:
 
     async def _begin_anew(self, journal_at: int, reason: str) -> None:
         lane = self._lane
-        known = _Known(lane.saves)
+        known = self._known
+        known.saves = max(known.saves, lane.saves)
         async for entry in self._own(journal_at):
             known.add(entry)
         log.error("partition %d begins anew with the oldest records that are kept: %s", lane.partition, reason)
