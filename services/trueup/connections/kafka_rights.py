@@ -6,7 +6,7 @@ is begun: Kafka tells with each topic what we may do with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from kafka.admin import KafkaAdminClient
@@ -42,7 +42,7 @@ def missing_right(error: object, doing: str) -> InvalidSettings | None:
 
 
 def refuse_missing_rights(
-    bootstrap: str, security: KafkaSecurity, topics: Mapping[str, Right], *, group: str | None = None
+    bootstrap: str, security: KafkaSecurity, topics: Mapping[str, Collection[Right]], *, group: str | None = None
 ) -> None:
     """Look whether we may do with topics what is needed, and take part in a group. Where nobody is asked who they are,
     nothing is looked at.
@@ -68,14 +68,17 @@ def refuse_missing_rights(
         raise InvalidSettings(f"Kafka does not let us {', '.join(missing)}; docs/security.md lists the rights")
 
 
-def _missing_of_topics(found: Iterable[Mapping[str, Any]], topics: Mapping[str, Right]) -> list[str]:
+def _missing_of_topics(found: Iterable[Mapping[str, Any]], topics: Mapping[str, Collection[Right]]) -> list[str]:
     """A topic that is missing is told by whoever needs it."""
     missing = []
     for topic in found:
         # Who sees a topic may describe it: a broker that tells nothing is one too old to tell.
-        right, may = topics[topic["name"]], topic.get("authorized_operations")
-        if topic["error_code"] == _NO_RIGHT_TO_TOPIC or (may and right.upper() not in may):
-            missing.append(f"{right} {topic['name']}")
+        may, hidden = topic.get("authorized_operations"), topic["error_code"] == _NO_RIGHT_TO_TOPIC
+        missing += [
+            f"{right} {topic['name']}"
+            for right in topics[topic["name"]]
+            if hidden or (may and right.upper() not in may)
+        ]
     return sorted(missing)
 
 

@@ -140,7 +140,7 @@ class Progress:
             kafka = self._settings.kafka
             refuse_bad_login(kafka.bootstrap, kafka.security)
             read = {topic.name for topics in INPUTS.values() for topic in topics}
-            rights: dict[str, Right] = dict.fromkeys((kafka.topic_prefix + name for name in sorted(read)), "describe")
+            rights: dict[str, list[Right]] = {kafka.topic_prefix + name: ["describe"] for name in sorted(read)}
             refuse_missing_rights(kafka.bootstrap, kafka.security, rights)
             self._consumer = KafkaConsumer(
                 bootstrap_servers=kafka.bootstrap.split(","),

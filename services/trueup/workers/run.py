@@ -103,11 +103,13 @@ def _wait_for_kafka(worker: WorkerName, settings: Settings) -> None:
 def _refuse_missing_rights(worker: WorkerName, settings: Settings) -> None:
     """Without a right a worker would fail somewhere inside, again and again."""
     kafka = settings.kafka
-    rights: dict[str, Right] = {kafka.topic_prefix + topic.name: "read" for topic in INPUTS[worker]}
-    rights[kafka.topic_prefix + topics.JOURNAL.name] = "read"
+    rights: dict[str, list[Right]] = {}
+    # What is in the journal may have to be taken again.
+    for topic in (*INPUTS[worker], topics.JOURNAL):
+        rights.setdefault(kafka.topic_prefix + topic.name, []).append("read")
+    for topic in OUTPUTS[worker]:
+        rights.setdefault(kafka.topic_prefix + topic.name, []).append("write")
     refuse_missing_rights(kafka.bootstrap, kafka.security, rights, group=f"{kafka.group_prefix}-{worker}")
-    rights = {kafka.topic_prefix + topic.name: "write" for topic in OUTPUTS[worker]}
-    refuse_missing_rights(kafka.bootstrap, kafka.security, rights)
 
 
 def _refuse_wrong_topics(worker: WorkerName, settings: Settings) -> None:
