@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import redis
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient
 
 from benchmarks.produce import Filled
 from benchmarks.throughput.contender import Result
@@ -32,6 +34,7 @@ def consume(addresses: Addresses, filled: Filled, name: str, folder: Path) -> tu
     The clock starts when the worker has read its first record, and stops when its saved state holds the last event.
     """
     where = Installation(addresses, filled.prefix, name, more=SETTINGS)
+    _forget_journal(where)
     began = time.perf_counter()
     with Progress(where.settings) as progress:
         ends = progress.ends("monitor")
@@ -47,3 +50,12 @@ def consume(addresses: Addresses, filled: Filled, name: str, folder: Path) -> tu
     seconds, cpu = first.until(last)
     joined, correct = (sum(model[what] for model in models) for what in ("joined", "correct"))
     return Result(seconds, cpu, joined, correct), whole, last.cpu
+
+
+def _forget_journal(where: Installation) -> None:
+    """Delete what workers before this one noted on the same topics: it would be taken again, and nothing be left."""
+    admin = KafkaAdminClient(bootstrap_servers=where.addresses.kafka)
+    try:
+        admin.delete_records({TopicPartition(f"{where.prefix}journal", at): -1 for at in range(where.partitions)})
+    finally:
+        admin.close()
