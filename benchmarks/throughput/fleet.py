@@ -73,21 +73,22 @@ class Fleet:
 
     @property
     def save_intervals(self) -> list[float]:
-        """Seconds between two saves of a partition that had something to save."""
+        """Seconds between two saves of a partition that had something to save; all of the time where none had two."""
         by_partition: dict[int, list[float]] = {}
         for save in self.saves:
             by_partition.setdefault(save.partition, []).append(save.at)
-        return [later - at for times in by_partition.values() for at, later in pairwise(times)]
+        found = [later - at for times in by_partition.values() for at, later in pairwise(times)]
+        return found or [self.seconds]
 
     @property
     def replay_events(self) -> int:
         """The most that one partition would have to take again."""
-        return max(save.records for save in self.saves)
+        return max((save.records for save in self.saves), default=self.events)
 
     @property
     def replay_seconds(self) -> float:
         """What a crash at the worst moment costs: all partitions as far behind as the worst, at the measured CPU."""
-        partitions = len({save.partition for save in self.saves})
+        partitions = len({save.partition for save in self.saves}) or 1
         return self.replay_events * partitions * self.cpu_us / 1e6
 
 
