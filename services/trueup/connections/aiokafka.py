@@ -9,10 +9,9 @@ from aiokafka.abc import AbstractTokenProvider
 from faust.auth import OAuthCredentials, SASLCredentials, SSLCredentials
 from faust.types.auth import CredentialsT
 
-from trueup.connections.kafka_arguments import common_arguments, context, password
+from trueup.connections.kafka_arguments import arguments_of, context, password
 from trueup.connections.kafka_security import KafkaSecurity
 from trueup.connections.tokens import TokenSource, token_source
-from trueup.sdk.quiet_kafka import hide_logins
 
 
 class Tokens(AbstractTokenProvider):  # type: ignore[misc]
@@ -32,11 +31,7 @@ def aiokafka_arguments(security: KafkaSecurity) -> dict[str, Any]:
     Raises:
         InvalidSettings: a file cannot be read or used.
     """
-    hide_logins()
-    arguments = common_arguments(security)
-    if security.mechanism == "OAUTHBEARER":
-        arguments["sasl_oauth_token_provider"] = Tokens(token_source(security))
-    return arguments
+    return arguments_of(security, Tokens)
 
 
 def faust_credentials(security: KafkaSecurity) -> CredentialsT | None:

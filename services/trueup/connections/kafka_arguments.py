@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from trueup.connections.kafka_security import KafkaSecurity
 from trueup.connections.secret import revealed
 from trueup.connections.tls import tls_context
+from trueup.connections.tokens import TokenSource, token_source
+from trueup.sdk.quiet_kafka import hide_logins
 
 
-def common_arguments(security: KafkaSecurity) -> dict[str, Any]:
-    """All arguments but the source of tokens, which is of another type in each library.
+def arguments_of(security: KafkaSecurity, tokens: Callable[[TokenSource], Any]) -> dict[str, Any]:
+    """The arguments of a client. Holds secrets: never to be printed.
+
+    Args:
+        tokens: makes of a source of tokens what the library wants, another type in each.
 
     Raises:
         InvalidSettings: a file cannot be read or used.
     """
+    hide_logins()
     arguments: dict[str, Any] = {"security_protocol": security.protocol}
     if security.tls:
         arguments["ssl_context"] = context(security)
@@ -24,6 +31,8 @@ def common_arguments(security: KafkaSecurity) -> dict[str, Any]:
     if security.username is not None:
         arguments["sasl_plain_username"] = security.username
         arguments["sasl_plain_password"] = password(security)
+    if security.mechanism == "OAUTHBEARER":
+        arguments["sasl_oauth_token_provider"] = tokens(token_source(security))
     return arguments
 
 

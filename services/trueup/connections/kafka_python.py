@@ -6,10 +6,9 @@ from typing import Any
 
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
-from trueup.connections.kafka_arguments import common_arguments
+from trueup.connections.kafka_arguments import arguments_of
 from trueup.connections.kafka_security import KafkaSecurity
-from trueup.connections.tokens import TokenSource, token_source
-from trueup.sdk.quiet_kafka import hide_logins
+from trueup.connections.tokens import TokenSource
 
 
 class Tokens(AbstractTokenProvider):  # type: ignore[misc]
@@ -29,8 +28,4 @@ def kafka_python_arguments(security: KafkaSecurity) -> dict[str, Any]:
     Raises:
         InvalidSettings: a file cannot be read or used.
     """
-    hide_logins()
-    arguments = common_arguments(security)
-    if security.mechanism == "OAUTHBEARER":
-        arguments["sasl_oauth_token_provider"] = Tokens(token_source(security))
-    return arguments
+    return arguments_of(security, Tokens)
