@@ -57,6 +57,10 @@ class Taken:
         kept = [arrival for arrival in self.arrivals if (self.topic, arrival.offset, arrival.place) not in places]
         return replace(self, arrivals=kept)
 
+    def without_events(self) -> Taken:
+        """The same input, to be kept: its events are large, and can be decoded again."""
+        return self if self.chunk is None else replace(self, arrivals=[])
+
     def beginning(self, size: int) -> Taken:
         """The same input, with no more than its first `size` events or ticks."""
         if self.chunk is None:

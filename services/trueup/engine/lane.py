@@ -231,7 +231,7 @@ class Lane:
 
     def _keep(self, item: Taken) -> None:
         """Until it is saved: without its events, which are large, and are decoded again where they are needed again."""
-        self._taken.append(item if item.chunk is None else replace(item, arrivals=[]))
+        self._taken.append(item.without_events())
         if item.chunk is not None:
             self.unsaved_bytes += item.chunk.size_bytes
 
@@ -279,7 +279,7 @@ class Lane:
             self._taken, self._letters, self._counts, self._skipped, self._cut_failed, self.unsaved_bytes = kept
             raise
         _, self._letters, self._counts, skipped, _, self.unsaved_bytes = kept
-        self._taken = [item if item.chunk is None else replace(item, arrivals=[]) for item in taken]
+        self._taken = [item.without_events() for item in taken]
         self._skipped = skipped + culprits
 
     def _without_culprits(self, saved: Claimed, read: AsRead) -> tuple[list[Taken], list[Place]]:

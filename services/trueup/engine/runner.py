@@ -187,11 +187,6 @@ class Runner:
         return lane.dirty or not lane.idle or self._taking or self._on_its_way is not None or bool(self._unpublished)
 
     @property
-    def waits_for_kafka(self) -> bool:
-        """Whether what it saved did not go out yet."""
-        return bool(self._unpublished)
-
-    @property
     def can_take(self) -> bool:
         """Whether the lane has something to take and room for it."""
         settings = self._ports.settings
