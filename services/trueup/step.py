@@ -124,6 +124,23 @@ class Step(Protocol):
         """Everything that changed since the last call, once: the engine saves it or goes back to before it."""
 
 
+class HoldsAllItsState:
+    """What a step has to answer that keeps neither entries nor sections that sleep."""
+
+    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:  # noqa: ARG002
+        """Nothing."""
+        return NO_NEEDS
+
+    def needs_at(self, now: float) -> Needs:  # noqa: ARG002
+        """Nothing."""
+        return NO_NEEDS
+
+    @property
+    def outdated(self) -> Mapping[int, int]:
+        """There are no entries."""
+        return {}
+
+
 class RestoreStep(Protocol):
     """Makes the step of one partition from the sections that were saved (empty: from nothing).
 

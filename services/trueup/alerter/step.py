@@ -23,7 +23,7 @@ from trueup.alerter.config import AlerterConfig
 from trueup.alerter.model import Model
 from trueup.alerter.outputs import Outputs
 from trueup.alerter.trigger_book import TriggerBook
-from trueup.step import NO_NEEDS, Arrival, Effects, Found, Needs
+from trueup.step import Arrival, Effects, Found, HoldsAllItsState
 from trueup_schemas.alert import Alert, AlertKind
 from trueup_schemas.reason import Reason
 
@@ -39,7 +39,7 @@ HOUR = 3_600.0
 SignalData = Mapping[str, Any]
 
 
-class AlerterStep:
+class AlerterStep(HoldsAllItsState):
     """The fold of one partition. See `trueup.step.Step` for what it promises."""
 
     def __init__(self, partition: int, config: AlerterConfig) -> None:
@@ -78,16 +78,6 @@ class AlerterStep:
     @property
     def urgent(self) -> bool:
         return self._outputs.urgent
-
-    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:  # noqa: ARG002
-        return NO_NEEDS
-
-    def needs_at(self, now: float) -> Needs:  # noqa: ARG002
-        return NO_NEEDS
-
-    @property
-    def outdated(self) -> Mapping[int, int]:
-        return {}
 
     def take(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trueup import snapshots
-from trueup.step import NO_NEEDS, Arrival, Effects, Found, Needs, Output
+from trueup.step import Arrival, Effects, Found, HoldsAllItsState, Output
 from trueup_schemas.alert import Alert
 from trueup_schemas.identity import stable_id
 
@@ -18,7 +18,7 @@ DELIVER = "deliver:"
 ALERT = "alert/"
 
 
-class NotifierStep:
+class NotifierStep(HoldsAllItsState):
     """The fold of one partition of `alerts`. See `trueup.step.Step` for what it promises."""
 
     def __init__(self, channels: Sequence[str]) -> None:
@@ -34,16 +34,6 @@ class NotifierStep:
     @property
     def urgent(self) -> bool:
         return bool(self._outputs)
-
-    def needs(self, topic: str, arrivals: Sequence[Arrival]) -> Needs:  # noqa: ARG002
-        return NO_NEEDS
-
-    def needs_at(self, now: float) -> Needs:  # noqa: ARG002
-        return NO_NEEDS
-
-    @property
-    def outdated(self) -> Mapping[int, int]:
-        return {}
 
     def take(
         self,
