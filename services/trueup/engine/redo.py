@@ -14,7 +14,7 @@ and says nothing of what a predecessor has spoken about.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter, ValidationError
@@ -89,7 +89,7 @@ class Redo:
         self._history = history
         self._points = points
         self._saved = saved
-        #: As claimed, whatever of it was of use.
+        #: As claimed, whatever of it was of use; the journal's entries come to it, and the lane is made of no more.
         self._known = _Known(0)
 
     async def run(self, claimed: Claimed) -> list[bytes]:
@@ -222,9 +222,7 @@ class Redo:
         self._lane.begin_anew(saves=saves, quiet_until=entry.get("quiet_until", {}))
 
     async def _begin_anew(self, journal_at: int, reason: str) -> None:
-        lane = self._lane
-        known = self._known
-        known.saves = max(known.saves, lane.saves)
+        lane, known = self._lane, self._known
         async for entry in self._own(journal_at):
             known.add(entry)
         log.error("partition %d begins anew with the oldest records that are kept: %s", lane.partition, reason)
@@ -237,13 +235,9 @@ class Redo:
 
         Of a topic that is kept longer than the journal they may have taken all there is, and no entry says so.
         """
-        spoken, ends = _furthest(self._lane.offsets, known.offsets), dict[str, int]()
+        spoken, ends = known.offsets, dict[str, int]()
         for topic in self._lane.setup.feeds:
             ends[topic] = await self._history.end(topic, self._lane.partition)
             if ends[topic] < spoken.get(topic, 0):
                 return {}
         return {topic: at for topic, end in ends.items() if (at := spoken.get(topic, end))}
-
-
-def _furthest(saved: Mapping[str, int], known: Mapping[str, int]) -> dict[str, int]:
-    return {topic: max(saved.get(topic, 0), known.get(topic, 0)) for topic in {*saved, *known}}
