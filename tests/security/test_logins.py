@@ -198,7 +198,7 @@ def test_a_worker_s_consumer_and_publisher_go_on_with_newer_tokens(
     prefix = f"test-{uuid.uuid4().hex[:8]}."
     topic_setup.create(secured.stack.addresses.kafka, [TopicSpec(f"{prefix}signals", 2, {})], replication=1)
     security, tokens = settings(secured, tmp_path, "OAUTHBEARER"), Tokens()
-    monkeypatch.setattr("trueup.connections.aiokafka.token_source", lambda _: tokens)
+    monkeypatch.setattr("trueup.connections.kafka_arguments.token_source", lambda _: tokens)
 
     async def exchange() -> tuple[int, int]:
         kafka, sent, received = secured.kafka("SASL_SSL"), 0, 0
