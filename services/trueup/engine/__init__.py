@@ -6,6 +6,7 @@ Knows nothing of models. What lives here, in the order in which an event meets i
     loop         one worker: which partitions it holds, who claims them when, when it has to end
     redo         what Redis forgot, taken again before anything new; history (port), kafka_history, memory
     runner       one lane, driven: what is taken, saved, published when; what to do when a write is refused; clock
+    pacing       when a lane is saved
     lane         one partition: waiting chunks, the fold, the cut; waiting, decoding
     isolation    which events a step cannot take
     journal      what was taken in which order; replay takes it again

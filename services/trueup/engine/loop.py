@@ -299,7 +299,7 @@ class Loop:
 
     def _share_out(self) -> None:
         for runner in self._runners.values():
-            runner.lanes = len(self._runners)
+            runner.share(len(self._runners))
 
     def _make_room(self) -> None:
         self._room.set()

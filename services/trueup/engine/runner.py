@@ -30,6 +30,7 @@ from trueup.engine.checkpoint import Checkpoint, Save
 from trueup.engine.failpoints import Failpoints
 from trueup.engine.isolation import AsRead, NotRead, Taken
 from trueup.engine.lane import Lane, StepFailed
+from trueup.engine.pacing import Pacing, SavePace
 from trueup.engine.publisher import JOURNAL, Publisher
 from trueup.errors import StaleWriter, Unavailable
 from trueup.step import NOTHING_FOUND, Found, Needs, Output
@@ -38,24 +39,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class LoopSettings:
+class LoopSettings(SavePace):
     """How a worker paces itself."""
 
-    #: Saves of a lane are at least this far apart, but for what is urgent.
-    save_interval_seconds: float = 0.5
-    #: Cutting takes at most this share of the time that the lane works: one that costs 10 ms follows on 40 ms of work.
-    save_share: float = 0.2
-    #: Or this share of the time that passes, all lanes together: what costs little need not wait for work.
-    idle_save_share: float = 0.05
-    #: Where its share would make it wait for longer, a lane is saved after so long.
-    longest_save_interval_seconds: float = 30.0
     #: What may wait in one lane before its partition is not read any further.
     waiting_records: int = 20_000
     waiting_bytes: int = 8_388_608
     #: What may be taken and not saved, of all lanes together: then they are saved, whatever it costs.
     unsaved_bytes: int = 33_554_432
-    #: Where nothing came but the time, a save can wait so long.
-    tick_save_seconds: float = 30.0
     #: Outputs that did not go out are sent again after so long.
     publish_again_seconds: float = 1.0
     #: How long to wait before a lane that was taken away is claimed again.
@@ -121,13 +112,9 @@ class Runner:
         self._lost = lost
         self._failed = failed
         self._room = room
-        #: How many lanes share the worker.
-        self.lanes = 1
+        self._pacing = Pacing(ports.settings, ports.settings.stuck_seconds / 2)
         self._unpublished = list(unpublished)
         self._saved_offsets: Mapping[str, int] = dict(lane.offsets)
-        self._saved_at = time.monotonic()
-        self._worked = 0.0
-        self._cost = 0.0
         self._on_its_way: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._publish_at = 0.0
@@ -180,6 +167,10 @@ class Runner:
         """Something came."""
         self._wake.set()
 
+    def share(self, lanes: int) -> None:
+        """So many lanes share the worker."""
+        self._pacing.lanes = lanes
+
     @property
     def has_work(self) -> bool:
         """Whether anything waits to be taken, saved or published."""
@@ -189,8 +180,7 @@ class Runner:
     @property
     def can_take(self) -> bool:
         """Whether the lane has something to take and room for it."""
-        settings = self._ports.settings
-        return not self.lane.idle and self.lane.unsaved_bytes * self.lanes < settings.unsaved_bytes
+        return not self.lane.idle and not self._full
 
     async def close(self) -> None:
         """Save what can be saved, and end.
@@ -305,8 +295,9 @@ class Runner:
             lane.give(item, found)
         except StepFailed:
             await self.isolate()
-        self._worked += time.perf_counter() - started
+        self._pacing.worked(time.perf_counter() - started)
         if item.chunk is not None:
+            self._pacing.took()
             self._ports.counts.records += len(item.chunk.records)
             self._ports.points.hit("take.after")
 
@@ -358,21 +349,10 @@ class Runner:
 
     @property
     def _full(self) -> bool:
-        return self.lane.unsaved_bytes * self.lanes >= self._ports.settings.unsaved_bytes
+        return self.lane.unsaved_bytes * self._pacing.lanes >= self._ports.settings.unsaved_bytes
 
     def _save_at(self) -> float:
-        """When to cut: once it costs its share of the work done since, or of the time gone by."""
-        settings = self._ports.settings
-        if self.lane.urgent:
-            return self._saved_at + self._cost
-        gap = self._cost * self.lanes / settings.idle_save_share
-        if self._worked >= self._cost * (1 - settings.save_share) / settings.save_share:
-            gap = 0.0
-        if self.lane.only_ticks:
-            gap = max(gap, settings.tick_save_seconds)
-        in_time = settings.stuck_seconds / 2
-        longest = min(settings.longest_save_interval_seconds, in_time)
-        return self._saved_at + max(min(settings.save_interval_seconds, in_time), min(gap, longest))
+        return self._pacing.due(urgent=self.lane.urgent, only_ticks=self.lane.only_ticks)
 
     def _next_due(self) -> float:
         now = time.monotonic()
@@ -413,7 +393,7 @@ class Runner:
         self._outdated_at = save.saves + 1
         self._unpublished = list(save.outbox)
         ports.counts.saves += 1
-        ports.counts.save_seconds += time.monotonic() - started + self._cost
+        ports.counts.save_seconds += time.monotonic() - started + self._pacing.cost
 
     async def _cut(self) -> Save:
         while True:
@@ -423,8 +403,8 @@ class Runner:
             except StepFailed:
                 await self.isolate()
                 continue
-            self._saved_at, self._outdated_in_cut = time.monotonic(), dict(self.lane.outdated)
-            self._cost, self._worked = time.perf_counter() - started, 0.0
+            self._outdated_in_cut = dict(self.lane.outdated)
+            self._pacing.cut(time.perf_counter() - started)
             if self._ports.points.on(failpoints.RANDOM_IDS):
                 return replace(save, outbox=[outbox.encode(_with_random_id(outbox.decode(raw))) for raw in save.outbox])
             return save
