@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from engine.counting import MODELS, chunk, setup, value
@@ -61,6 +62,22 @@ def within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
             await work
 
     asyncio.run(limited())
+
+
+@asynccontextmanager
+async def running(bench: Bench, *partitions: int) -> AsyncIterator[asyncio.Task[None]]:
+    """The worker's loop as a task, with these partitions; it is ended, if it has not been, and says what it raised."""
+    stop = False
+    await bench.loop.positions(partitions or [0], 1)
+    task = asyncio.create_task(bench.loop.run(lambda: stop))
+    await asyncio.sleep(0)
+    try:
+        yield task
+    finally:
+        stop = True
+        if not task.done():
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def until(holds: Callable[[], bool]) -> None:

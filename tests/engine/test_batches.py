@@ -171,7 +171,7 @@ def test_a_full_lane_is_not_fetched_and_the_quiet_ones_beside_it_are_at_once() -
         here.topics.write(A, *[f"ok-{at}" for at in range(9)])
         await here.consumer.perform_seek()
         await here.round()
-        assert here.bench.loop.full() == {0}
+        assert here.bench.loop.full() == {("predictions", 0)}
         for at in range(3):
             here.topics.write(B, f"ok-quiet-{at}")
             assert names(await here.fetch()) == [(1, at, at)]

@@ -6,14 +6,13 @@ Whoever is to wait is held at a named place until the test lets it on; nothing h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from engine.bench import EAGER, Bench, ok, settled, until, within
+from engine.bench import EAGER, Bench, ok, running, settled, until, within
 from engine.counting import MODEL, Counting, chunk, group_of, never, setup, value
 from engine.faulty import Broken, FaultyCheckpoint
 from trueup.engine.failpoints import Failpoints
@@ -33,22 +32,6 @@ async def passing() -> None:
     """Let everybody go on who can."""
     for _ in range(50):
         await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def running(bench: Bench, *partitions: int) -> AsyncIterator[asyncio.Task[None]]:
-    """The worker's loop as a task, with these partitions; it is ended, if it has not been, and says what it raised."""
-    stop = False
-    await bench.loop.positions(partitions or [0], 1)
-    task = asyncio.create_task(bench.loop.run(lambda: stop))
-    await asyncio.sleep(0)
-    try:
-        yield task
-    finally:
-        stop = True
-        if not task.done():
-            task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 # -- beside each other -------------------------------------------------------------------------------------------------
@@ -162,7 +145,7 @@ def test_a_loop_that_runs_lets_go_of_whoever_waits_once_a_lane_has_room() -> Non
             await bench.loop.offer(ok(0, "ok-a"))
             await until(lambda: bench.faults.reached["read"] == 1)
             await bench.loop.offer(ok(1, "ok-b", "ok-c"))
-            assert bench.loop.full() == {0}
+            assert bench.loop.full() == {("predictions", 0)}
             offering = asyncio.create_task(bench.loop.offer(ok(3, "ok-d")))
             reading = asyncio.create_task(bench.loop.room(1e6))
             assert not await settled(offering)
@@ -181,7 +164,7 @@ def test_a_lane_that_is_full_by_its_bytes_is_full() -> None:
         bench = Bench(replace(PROMPT, waiting_bytes=50))
         await bench.loop.positions([0, 1], 1)
         await bench.loop.offer(ok(0, "ok-a"))
-        assert bench.loop.full() == {0}
+        assert bench.loop.full() == {("predictions", 0)}
         assert await settled(asyncio.create_task(bench.loop.offer(ok(0, "ok-b", partition=1))))
 
     within(10, work())

@@ -39,8 +39,8 @@ SCHEME = "trueup"
 FULL_WAIT_SECONDS = 0.1
 #: How long after Redis or Kafka did not answer a claim it is tried again.
 CLAIM_AGAIN_SECONDS = 1.0
-#: How long the broker holds back a fetch that finds nothing new.
-FETCH_WAIT_MS = 200
+#: How long the broker holds back a fetch that finds less than is worth one (`App.trueup_fetch_bytes`).
+FETCH_WAIT_MS = 50
 
 
 class App(faust.App):
@@ -48,6 +48,9 @@ class App(faust.App):
 
     trueup_loop: Loop
     trueup_prefix: str
+    #: So much is worth a fetch: a stream of single records would come in hundreds of small chunks a second otherwise,
+    #: each of which costs more than the events in it.
+    trueup_fetch_bytes: int
     trueup_connect: Callable[[], Awaitable[None]]
     trueup_disconnect: Callable[[], Awaitable[None]]
 
@@ -82,12 +85,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Where aiokafka's consumer lives."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
-        """Stock consumer that waits less for records: a question about offsets has to wait behind each such wait.
+        """Stock consumer that waits less, but for more: a question about offsets has to wait behind each such wait.
 
         With Faust's second and a half a seek took five, and a group of three workers under faults did not come to rest.
         """
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._fetch_min_bytes = cast(App, self.app).trueup_fetch_bytes
         return consumer
 
 
@@ -139,9 +143,11 @@ class ChunkConsumer(driver.Consumer):
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         """Records of the partitions whose lanes have room. Those of the others stay where they are, in Kafka."""
-        full = self._trueup.trueup_loop.full()
+        full, prefix = self._trueup.trueup_loop.full(), self._trueup.trueup_prefix
         if full and active_partitions:
-            active_partitions = {tp for tp in active_partitions if tp.partition not in full}
+            active_partitions = {
+                tp for tp in active_partitions if (tp.topic.removeprefix(prefix), tp.partition) not in full
+            }
             timeout = min(timeout, FULL_WAIT_SECONDS)
             if not active_partitions:
                 await self._trueup.trueup_loop.room(timeout)
@@ -194,7 +200,8 @@ class ChunkConsumer(driver.Consumer):
                 return None
         self._expected[tp] = records[-1].offset + 1
         topic = tp.topic.removeprefix(self._trueup.trueup_prefix)
-        return Chunk(topic, tp.partition, records, self._seeks.get(tp.partition, 0), expected)
+        behind = max(0, (self.highwater(tp) or 0) - self._expected[tp])
+        return Chunk(topic, tp.partition, records, self._seeks.get(tp.partition, 0), expected, behind)
 
     async def perform_seek(self) -> None:
         """Claim all assigned partitions and go to where their saved state says; unsaved topics start at the oldest.

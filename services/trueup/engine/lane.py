@@ -132,6 +132,19 @@ class Lane:
         """What their values take in memory."""
         return self._waiting.size_bytes
 
+    def full(self, records: int, size_bytes: int) -> list[str]:
+        """The topics of which too much waits, where so much may wait of all."""
+        return self._waiting.full(records, size_bytes)
+
+    @property
+    def held(self) -> bool:
+        """Whether what waits is held back: it is far ahead of another topic, of which more is about to come."""
+        return self._waiting.held
+
+    def go_ahead(self) -> None:
+        """Hold nothing back any longer: what was about to come does not."""
+        self._waiting.go_ahead()
+
     @property
     def idle(self) -> bool:
         """Whether no chunk waits."""
@@ -163,7 +176,7 @@ class Lane:
         return self._step.urgent
 
     def next(self) -> Taken | None:
-        """The waiting chunk with the earliest record timestamp, or its first part, to be given; None: none waits."""
+        """The waiting chunk with the earliest record timestamp, or its first part; None: none waits, or it is held."""
         chunk = self._waiting.next()
         return None if chunk is None else self.decode(chunk)
 

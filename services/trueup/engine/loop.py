@@ -190,12 +190,15 @@ class Loop:
                 raise error
 
     async def offer(self, chunk: Chunk) -> None:
-        """Queue a chunk; waits while its lane is full. A chunk from before the last seek is dropped."""
+        """Queue a chunk; waits while its lane is full of its topic. A chunk from before the last seek is dropped.
+
+        Where the lane holds that back for another topic, what is awaited may be behind this chunk.
+        """
         while True:
             runner = self._runners.get(chunk.partition)
             if runner is None or chunk.seek != self._seeks[chunk.partition]:
                 return
-            if not self._is_full(runner.lane):
+            if runner.lane.held or (chunk.topic, chunk.partition) not in self.full():
                 if not runner.lane.offer(chunk):
                     runner.drop(StaleWriter(f"records before {chunk.topic} {chunk.first_offset} went elsewhere"))
                 runner.wake()
@@ -203,13 +206,11 @@ class Loop:
             self._room.clear()
             await self._room.wait()
 
-    def full(self) -> set[int]:
-        """The partitions whose lanes want no more chunks for now: do not read them."""
-        return {partition for partition, runner in self._runners.items() if self._is_full(runner.lane)}
-
-    def _is_full(self, lane: Lane) -> bool:
-        settings = self.settings
-        return lane.waiting_records >= settings.waiting_records or lane.waiting_bytes >= settings.waiting_bytes
+    def full(self) -> set[tuple[str, int]]:
+        """Topic and partition of what the lanes want no more chunks of for now: do not read it."""
+        records, size = self.settings.waiting_records, self.settings.waiting_bytes
+        lanes = {partition: runner.lane for partition, runner in self._runners.items()}
+        return {(topic, partition) for partition, lane in lanes.items() for topic in lane.full(records, size)}
 
     async def room(self, seconds: float) -> None:
         """Until a lane that was full may have room again, at most so long."""

@@ -22,7 +22,7 @@ class Chunk:
 
     `seek` numbers the seek after which they were fetched: a chunk from before the last one is not used. `follows` is
     the offset that the reader was to go on at: records between it and the first one are not in the topic any more.
-    None: not known.
+    None: not known. `behind`: how many records lay in the topic behind it when it was fetched, as far as is known.
     """
 
     topic: str
@@ -30,6 +30,7 @@ class Chunk:
     records: Sequence[Record]
     seek: int = 0
     follows: int | None = None
+    behind: int = 0
 
     @property
     def first_offset(self) -> int:

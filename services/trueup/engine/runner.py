@@ -42,11 +42,13 @@ log = logging.getLogger(__name__)
 class LoopSettings(SavePace):
     """How a worker paces itself."""
 
-    #: What may wait in one lane before its partition is not read any further.
+    #: What may wait in one lane, all topics together: of each, no more is read beyond its share.
     waiting_records: int = 20_000
     waiting_bytes: int = 8_388_608
     #: What may be taken and not saved, of all lanes together: then they are saved, whatever it costs.
     unsaved_bytes: int = 33_554_432
+    #: What is far ahead of another topic waits for no longer than this for more of that.
+    hold_seconds: float = 1.0
     #: Outputs that did not go out are sent again after so long.
     publish_again_seconds: float = 1.0
     #: How long to wait before a lane that was taken away is claimed again.
@@ -117,6 +119,8 @@ class Runner:
         self._saved_offsets: Mapping[str, int] = dict(lane.offsets)
         self._on_its_way: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        #: Since when the lane holds back what is far ahead of another topic.
+        self._held_since: float | None = None
         self._publish_at = 0.0
         self._sweep_at = 0.0
         self._sweeps = 0
@@ -179,8 +183,8 @@ class Runner:
 
     @property
     def can_take(self) -> bool:
-        """Whether the lane has something to take and room for it."""
-        return not self.lane.idle and not self._full
+        """Whether the lane has something to take, and room for it."""
+        return not self.lane.idle and not self._full and not self.lane.held
 
     async def close(self) -> None:
         """Save what can be saved, and end.
@@ -263,6 +267,7 @@ class Runner:
         try:
             if lane.setup.clock == "wall" and (tick := lane.tick(ports.wall_clock())) is not None:
                 await self._give(tick)
+            self._hold()
             item = lane.next() if self.can_take else None
             if item is not None:
                 self._has_work_since_now()
@@ -278,6 +283,15 @@ class Runner:
         if lane.dirty:
             self._has_work_since_now()
         return item is not None
+
+    def _hold(self) -> None:
+        """Let the lane hold back what is far ahead for so long, and no longer."""
+        if not self.lane.held:
+            self._held_since = None
+        elif self._held_since is None:
+            self._held_since = time.monotonic()
+        elif time.monotonic() >= self._held_since + self._ports.settings.hold_seconds:
+            self.lane.go_ahead()
 
     def _has_work_since_now(self) -> None:
         if self.behind_since is None:
@@ -361,6 +375,8 @@ class Runner:
             waits.append(self._publish_at - now)
         elif self._on_its_way is None and self.lane.dirty:
             waits.append(self._save_at() - now)
+        if self._held_since is not None:
+            waits.append(self._held_since + self._ports.settings.hold_seconds - now)
         return max(0.001, min(waits))
 
     # -- effects ----------------------------------------------------------------------------------------------------

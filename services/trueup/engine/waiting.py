@@ -20,18 +20,72 @@ MOST_BYTES_AT_ONCE = 262_144
 #: And no further ahead of the other topics' next record than this: a truth is seldom taken before its prediction then,
 #: as it would be in a worker that catches up, and parts are no smaller than that much traffic.
 MOST_SECONDS_AHEAD = 0.5
+#: A topic with no more records than these behind those that were fetched is read to its end: it holds nobody back.
+AT_ITS_END = 10
+
+
+class _Queue:
+    """The chunks of one topic."""
+
+    __slots__ = ("chunks", "goes_on_at", "records", "size_bytes")
+
+    def __init__(self) -> None:
+        #: Each with its size in bytes.
+        self.chunks: deque[tuple[Chunk, int]] = deque()
+        self.records = 0
+        self.size_bytes = 0
+        #: The time of the last record, where more are known to lie in the topic behind it; else infinity.
+        self.goes_on_at = inf
+
+    @property
+    def begins(self) -> float:
+        """The time of the next record, or one before it; infinity where none is known of."""
+        return self.chunks[0][0].records[0].timestamp if self.chunks else self.goes_on_at
+
+    def add(self, chunk: Chunk, size: int) -> None:
+        self.chunks.append((chunk, size))
+        self.records += len(chunk.records)
+        self.size_bytes += size
+        self.goes_on_at = chunk.records[-1].timestamp if chunk.behind > AT_ITS_END else inf
+
+    def take(self, until: float) -> Chunk:
+        """The first chunk, or its first part."""
+        chunk, size = self.chunks.popleft()
+        at, part_size = _end_of_part(chunk, until)
+        if at < len(chunk.records):
+            self.chunks.appendleft((replace(chunk, records=chunk.records[at:]), size - part_size))
+            chunk = replace(chunk, records=chunk.records[:at])
+        self.records -= at
+        self.size_bytes -= part_size
+        return chunk
 
 
 class Waiting:
     """Queues of chunks, one for each of these topics; their order breaks ties between equal timestamps."""
 
     def __init__(self, topics: Iterable[str]) -> None:
-        self.records = 0
-        self.size_bytes = 0
-        #: Chunks, each with its size in bytes.
-        self._queues: dict[str, deque[tuple[Chunk, int]]] = {topic: deque() for topic in topics}
+        self._queues = {topic: _Queue() for topic in topics}
         #: How far chunks left: further than the state while one of them waits for what its step needs.
         self._handed: dict[str, int] = {}
+
+    @property
+    def records(self) -> int:
+        """How many records wait."""
+        return sum([queue.records for queue in self._queues.values()])
+
+    @property
+    def size_bytes(self) -> int:
+        """What their values take in memory."""
+        return sum([queue.size_bytes for queue in self._queues.values()])
+
+    def full(self, records: int, size_bytes: int) -> list[str]:
+        """The topics of which too much waits, where so much may wait of all: each has its share of that."""
+        share = 1 / len(self._queues)
+        return [
+            topic
+            for topic, queue in self._queues.items()
+            if queue.records >= records * share or queue.size_bytes >= size_bytes * share
+        ]
 
     def offer(self, chunk: Chunk, offsets: Mapping[str, int]) -> bool:
         """Queue a chunk; False, and nothing queued, where records before it were read and did not come here.
@@ -50,40 +104,47 @@ class Waiting:
             log.info(
                 "partition %d of %s goes on at %d, not %d", chunk.partition, chunk.topic, chunk.first_offset, expected
             )
-        kept = Chunk(chunk.topic, chunk.partition, records, chunk.seek)
-        size = kept.size_bytes
-        self._queues[chunk.topic].append((kept, size))
-        self.records += len(records)
-        self.size_bytes += size
+        kept = Chunk(chunk.topic, chunk.partition, records, chunk.seek, behind=chunk.behind)
+        self._queues[chunk.topic].add(kept, kept.size_bytes)
         return True
 
     def _expected(self, topic: str, offsets: Mapping[str, int]) -> tuple[bool, int]:
         """Whether anything of a topic came, and the offset after it."""
-        if queue := self._queues[topic]:
-            return True, queue[-1][0].next_offset
+        if chunks := self._queues[topic].chunks:
+            return True, chunks[-1][0].next_offset
         known = topic in offsets or topic in self._handed
         return known, max(offsets.get(topic, 0), self._handed.get(topic, 0))
 
+    @property
+    def held(self) -> bool:
+        """Whether what waits is held back: it is far ahead of another topic, of which more is about to come."""
+        queue = self._first()
+        return queue is not None and queue.begins > self._others(queue) + MOST_SECONDS_AHEAD
+
+    def go_ahead(self) -> None:
+        """Hold nothing back any longer: what was about to come does not."""
+        for queue in self._queues.values():
+            queue.goes_on_at = inf
+
     def next(self) -> Chunk | None:
-        """The chunk with the earliest record timestamp, or its first part, which leaves; None: none waits."""
-        queues = [queue for queue in self._queues.values() if queue]
-        if not queues:
+        """The chunk with the earliest record timestamp, or its first part; None: none waits, or it is held."""
+        queue = self._first()
+        if queue is None or self.held:
             return None
-        queue = min(queues, key=_begins)
-        others = [_begins(other) for other in queues if other is not queue]
-        chunk, size = queue.popleft()
-        at, part_size = _end_of_part(chunk, min(others, default=inf) + MOST_SECONDS_AHEAD)
-        if at < len(chunk.records):
-            queue.appendleft((replace(chunk, records=chunk.records[at:]), size - part_size))
-            chunk = replace(chunk, records=chunk.records[:at])
-        self.records -= at
-        self.size_bytes -= part_size
+        chunk = queue.take(self._others(queue) + MOST_SECONDS_AHEAD)
         self._handed[chunk.topic] = chunk.next_offset
         return chunk
 
+    def _first(self) -> _Queue | None:
+        waiting = [queue for queue in self._queues.values() if queue.chunks]
+        return min(waiting, key=_begins, default=None)
 
-def _begins(queue: deque[tuple[Chunk, int]]) -> float:
-    return queue[0][0].records[0].timestamp
+    def _others(self, queue: _Queue) -> float:
+        return min([other.begins for other in self._queues.values() if other is not queue], default=inf)
+
+
+def _begins(queue: _Queue) -> float:
+    return queue.begins
 
 
 def _end_of_part(chunk: Chunk, until: float) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from trueup.settings import Settings
 from trueup.workers.deliveries import GIVE_UP_SECONDS, DeliveringPublisher
 from trueup.workers.metrics import serve_metrics
 from trueup.workers.reading import OtherConsumer, ReadingWatch
-from trueup.workers.setups import INPUTS, WorkerName, lane_setup
+from trueup.workers.setups import FETCH_BYTES, INPUTS, WorkerName, lane_setup
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ class Service:
             stream_wait_empty=False,
         )
         app.trueup_loop, app.trueup_prefix = self.loop, self._prefix
+        app.trueup_fetch_bytes = FETCH_BYTES[worker]
         app.trueup_connect, app.trueup_disconnect = self.start, self.stop
         names = [self._prefix + topic.name for topic in INPUTS[worker]]
         app.agent(app.topic(*names, schema=batches.ChunkSchema(), acks=False), name="read")(self._read)

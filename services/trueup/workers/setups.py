@@ -37,6 +37,9 @@ OUTPUTS: Mapping[WorkerName, tuple[Topic, ...]] = {
     "notifier": (topics.JOURNAL, topics.DEAD_LETTERS),
 }
 
+#: Bytes that are worth a fetch: the monitor waits a moment for more, and what it says is passed on at once.
+FETCH_BYTES: Mapping[WorkerName, int] = {"monitor": 65_536, "alerter": 1, "notifier": 1}
+
 
 def topic_specs(settings: Settings) -> list[TopicSpec]:
     """Every topic as these settings want it: partitions, and how long its records are kept."""
