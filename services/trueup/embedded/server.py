@@ -10,25 +10,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trueup.embedded.errors import ServerFailed
+from trueup.embedded.output import LogFile, Relay
 
 _GRACE_S = 10.0
 _ANSWER_DEADLINE_S = 60.0
 _POLL_S = 0.05
-_TAIL_LINES = 20
 
 
 class Server:
-    """A server that runs at most once at a time, and whose output goes to one log file.
+    """A server that runs at most once at a time, and whose output goes to one log: a file, or a relay.
 
     `lock` is a file descriptor that the watchdog inherits, so that a lock on the folder is held until the server has
     gone, even where the parent went first.
     """
 
-    def __init__(self, name: str, *, log: Path, lock: int) -> None:
+    def __init__(self, name: str, *, log: Path | Relay, lock: int) -> None:
         self.name = name
-        self._log = log
+        self._log = LogFile(log) if isinstance(log, Path) else log
         self._lock = lock
-        self._log_start = 0
         self._watchdog: subprocess.Popen[bytes] | None = None
 
     @property
@@ -48,8 +47,7 @@ class Server:
         assert not self.running, f"{self.name} is already running"
         self.stop()
         watchdog = [sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py"))]
-        with self._log.open("ab") as log:
-            self._log_start = log.tell()
+        with self._log.opened() as log:
             self._watchdog = subprocess.Popen(
                 [*watchdog, str(os.getpid()), str(_GRACE_S), *command],
                 stdin=subprocess.PIPE,
@@ -88,6 +86,7 @@ class Server:
         """Stop the server if it runs, and return when it has gone."""
         self.ask_to_stop()
         self._wait_until_gone()
+        self._log.settle()
 
     def kill(self) -> None:
         """Kill the server (`kill -9`) if it runs, and return when it has gone."""
@@ -98,9 +97,9 @@ class Server:
 
     def log_tail(self) -> str:
         """Return the last lines that the server wrote since it was last started."""
-        with self._log.open("rb") as log:
-            log.seek(self._log_start)
-            return "\n".join(log.read().decode(errors="replace").splitlines()[-_TAIL_LINES:])
+        if not self.running:
+            self._log.settle()
+        return self._log.tail()
 
     def _wait_until_gone(self) -> None:
         if self._watchdog is None:
