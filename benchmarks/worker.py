@@ -17,7 +17,7 @@ from trueup.console.progress import Progress
 from trueup.embedded import Addresses
 from trueup.embedded.ports import free_ports
 from trueup.settings import Settings
-from trueup.up import WorkerProcess
+from trueup.worker_process import WorkerProcess
 from trueup.workers.setups import WorkerName
 
 #: A worker that does not get on for so long has failed.

@@ -18,26 +18,9 @@ from trueup.console.progress import Progress
 from trueup.console.status import read_status
 from trueup.errors import InvalidSettings, Unavailable
 from trueup.sdk import Emitter
-from trueup.up import HEALTHY_SECONDS, LONGEST_WAIT_SECONDS, Restarts, Together
+from trueup.up import Together
 
 DEADLINE_S = 60.0
-
-
-def test_each_death_soon_after_a_start_makes_the_next_wait_longer_up_to_the_longest() -> None:
-    restarts = Restarts()
-    assert [restarts.wait(1.0) for _ in range(9)] == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
-
-
-def test_a_death_after_a_healthy_life_is_the_first_one_again() -> None:
-    restarts = Restarts(LONGEST_WAIT_SECONDS)
-    assert restarts.wait(HEALTHY_SECONDS - 1) == LONGEST_WAIT_SECONDS
-    assert restarts.wait(HEALTHY_SECONDS) == 0.5
-    assert restarts.wait(1.0) == 1.0
-
-
-def test_one_that_waits_for_a_person_is_not_started_again_in_a_hurry() -> None:
-    restarts = Restarts()
-    assert restarts.wait(1.0, to_mend=True) == LONGEST_WAIT_SECONDS
 
 
 @pytest.mark.live

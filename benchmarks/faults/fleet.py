@@ -13,7 +13,7 @@ import psutil
 
 from benchmarks.faults.installation import Installation
 from trueup.errors import Unavailable
-from trueup.up import WorkerProcess
+from trueup.worker_process import WorkerProcess
 from trueup.workers.setups import WorkerName
 
 FAILPOINTS = "TRUEUP_FAILPOINTS"

@@ -10,7 +10,8 @@ from pathlib import Path
 from trueup.console.progress import Progress
 from trueup.embedded import Stack
 from trueup.settings import Settings, read
-from trueup.up import WorkerProcess, create_topics
+from trueup.up import create_topics
+from trueup.worker_process import WorkerProcess
 from trueup.workers.setups import WorkerName
 
 

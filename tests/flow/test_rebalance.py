@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks.faults.installation import Installation, wait
 from flow.test_ends import assert_exact, load, saved
-from trueup.up import WorkerProcess
+from trueup.worker_process import WorkerProcess
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 

@@ -21,7 +21,7 @@ import pytest
 
 from security.secure_stack import PASSWORDS, REDIS_PASSWORD, Secured, password_file, token
 from trueup.sdk import Emitter, KafkaSecurity, TriggerInbox
-from trueup.up import WorkerProcess
+from trueup.worker_process import WorkerProcess
 from trueup.workers.setups import WorkerName
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
