@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.errors import BenchmarkFailed
 from trueup.console.progress import Progress
 from trueup.embedded import Addresses
-from trueup.embedded.ports import free_ports
+from trueup.embedded.ports import free_ports, is_free
 from trueup.settings import Settings
 from trueup.worker_process import WorkerProcess
 from trueup.workers.setups import WorkerName
@@ -79,35 +79,37 @@ class Usage:
 
 
 class MeasuredWorker:
-    """One running worker. Build it with `measured`."""
+    """One running worker, of one process or several. Build it with `measured`."""
 
-    def __init__(self, process: WorkerProcess, worker: WorkerName, port: int) -> None:
+    def __init__(self, process: WorkerProcess, worker: WorkerName, ports: range) -> None:
         self._process = process
-        self._address = f"http://127.0.0.1:{port}/metrics"
+        self._addresses = [f"http://127.0.0.1:{port}/metrics" for port in ports]
         self._worker = worker
         self._found: psutil.Process | None = None
 
     @property
     def pid(self) -> int:
-        """Of the worker itself, not of its watchdog."""
-        return int(self._python().pid)
+        """Of the worker itself, not of its watchdog; of several processes, of the one that started the others."""
+        return int(self._root().pid)
 
     def usage(self) -> Usage:
-        """What it has used so far."""
-        times = self._python().cpu_times()
-        return Usage(time.perf_counter(), times.user + times.system)
+        """What it has used so far, and all that it started."""
+        root = self._root()
+        times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
+        return Usage(time.perf_counter(), sum(each.user + each.system for each in times))
 
     def metrics(self) -> dict[str, float]:
-        """Each metric, summed over its labels; empty while the worker is still starting."""
-        try:
-            with urllib.request.urlopen(self._address, timeout=5) as answer:
-                text = answer.read().decode()
-        except OSError:
-            return {}
+        """Each metric, summed over its labels and the processes; empty while the worker is still starting."""
         found: dict[str, float] = {}
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                found[sample.name] = found.get(sample.name, 0.0) + sample.value
+        for address in self._addresses:
+            try:
+                with urllib.request.urlopen(address, timeout=5) as answer:
+                    text = answer.read().decode()
+            except OSError:
+                continue
+            for family in text_string_to_metric_families(text):
+                for sample in family.samples:
+                    found[sample.name] = found.get(sample.name, 0.0) + sample.value
         return found
 
     def wait(self, what: str, happened: Callable[[], bool], *, every: float = 0.02) -> None:
@@ -132,24 +134,45 @@ class MeasuredWorker:
         found = self.metrics()
         return found.get("trueup_waiting_records", 0.0) + found.get("trueup_records_total", 0.0) > 0
 
-    def _python(self) -> psutil.Process:
+    def _root(self) -> psutil.Process:
         if self._found is None:
-            children = psutil.Process().children(recursive=True)
-            found = [child for child in children if child.cmdline()[-2:] == ["trueup", self._worker]]
-            # The watchdog's command line ends alike; the worker is the youngest.
-            self._found = max(found, key=lambda child: child.create_time())
+            self._found = processes_of(self._worker)[0]
         return self._found
 
 
+def processes_of(worker: WorkerName) -> list[psutil.Process]:
+    """The processes of this kind of worker that this process started, without watchdogs; the oldest is the first."""
+    found = [child for child in psutil.Process().children(recursive=True) if _is(worker, child)]
+    return sorted(found, key=lambda child: float(child.create_time()))
+
+
+def _is(worker: WorkerName, process: psutil.Process) -> bool:
+    try:
+        words = process.cmdline()
+    except psutil.Error:  # It has just ended.
+        return False
+    # A watchdog's own command line comes before that of its worker.
+    return words[-2:] == ["trueup", worker] and not any(word.endswith("/watchdog.py") for word in words)
+
+
+def free_row(count: int) -> int:
+    """The first of so many ports, one after the other, that were free a moment ago."""
+    return next(port for port in free_ports(50) if all(is_free(port + number) for number in range(count)))
+
+
 @contextmanager
-def measured(worker: WorkerName, where: Installation, folder: Path) -> Iterator[MeasuredWorker]:
-    """A worker of this installation in a process of its own, until the context is left."""
-    [port] = free_ports(1)
-    environment = {**where.environment, "TRUEUP_METRICS__PORT": str(port)}
+def measured(worker: WorkerName, where: Installation, folder: Path, *, processes: int = 1) -> Iterator[MeasuredWorker]:
+    """A worker of this installation in so many processes of its own, until the context is left."""
+    port = free_row(processes)
+    environment = {
+        **where.environment,
+        "TRUEUP_METRICS__PORT": str(port),
+        "TRUEUP_ENGINE__PROCESSES": str(processes),
+    }
     process = WorkerProcess(worker, environment, folder, f"{worker}-{where.name}")
     try:
         process.start()
-        yield MeasuredWorker(process, worker, port)
+        yield MeasuredWorker(process, worker, range(port, port + processes))
     finally:
         process.close()
 
