@@ -139,6 +139,7 @@ def test_the_fingerprint_changes_with_what_decides_the_output(tmp_path: Path, te
         pytest.param("[kafka]\nbootstrap = 'kafka:9092'\ngroup_prefix = 'g'\n", id="where Kafka is"),
         pytest.param("[redis]\nurl = 'redis://redis:6379/0'\n", id="where Redis is"),
         pytest.param("[engine]\nsave_interval_seconds = 1.0\n", id="how often is saved"),
+        pytest.param("[engine]\nprocesses = 2\n", id="how many processes there are"),
     ],
 )
 def test_the_fingerprint_does_not_change_with_anything_else(tmp_path: Path, text: str) -> None:

@@ -30,7 +30,7 @@ def test_one_that_waits_for_a_person_is_not_started_again_in_a_hurry() -> None:
     assert restarts.wait(1.0, to_mend=True) == LONGEST_WAIT_SECONDS
 
 
-@pytest.mark.parametrize("module", ["trueup.worker_process"])
+@pytest.mark.parametrize("module", ["trueup.worker_process", "trueup.processes"])
 def test_whoever_starts_workers_does_not_load_what_they_are_made_of(module: str) -> None:
     """The step with River and SciPy, and Faust: 130 MB."""
     program = f"import sys, {module}; print(*{{'trueup.monitor.step', 'river', 'scipy', 'faust'}} & sys.modules.keys())"

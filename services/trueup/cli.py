@@ -63,31 +63,53 @@ def _settings(config: Path | None) -> Any:
     return read(config)
 
 
-def _run_worker(worker: Any, config: Path | None) -> None:
+def _process_count(asked: int, partitions: int) -> int:
+    """Not more processes than partitions, for one more would have nothing to take; said where it is fewer."""
+    if asked > partitions:
+        told = f"{asked} processes were asked for; as many are run as there are partitions: {partitions}"
+        click.echo(f"trueup: {told}", err=True)
+    return min(asked, partitions)
+
+
+def _run_worker(worker: Any, config: Path | None, processes: int | None) -> None:
+    settings = _settings(config)
+    count = _process_count(processes or settings.engine.processes, settings.kafka.partitions)
+    if count > 1:
+        from trueup.processes import run as run_several
+
+        run_several(worker, settings, config=config, processes=count)
     from trueup.workers.run import run
 
-    run(worker, _settings(config))
+    run(worker, settings)
+
+
+_processes = click.option(
+    "--processes", type=click.IntRange(min=1), help="A core for each; default: engine.processes, 1."
+)
 
 
 @main.command()
+@_processes
 @click.pass_obj
-def monitor(config: Path | None) -> None:
+def monitor(config: Path | None, processes: int | None) -> None:
     """Run a monitor worker: joins, measures, detects."""
-    _run_worker("monitor", config)
+    _run_worker("monitor", config, processes)
 
 
 @main.command()
+@_processes
 @click.pass_obj
-def alerter(config: Path | None) -> None:
+def alerter(config: Path | None, processes: int | None) -> None:
     """Run an alerter worker: decides on alerts and triggers."""
-    _run_worker("alerter", config)
+    _run_worker("alerter", config, processes)
 
 
 @main.command()
+@_processes
 @click.pass_obj
-def notifier(config: Path | None) -> None:
+def notifier(config: Path | None, processes: int | None) -> None:
     """Run a notifier worker: delivers alerts to channels."""
-    _run_worker("notifier", config)
+    _run_worker("notifier", config, processes)
 
 
 @main.command()

@@ -61,10 +61,15 @@ class EngineSettings(BaseModel):
     #: A worker that gets nowhere for so long ends, and says why: what supervises it starts it again.
     stuck_seconds: Annotated[float, Field(gt=0)] = 120.0
     max_record_bytes: Annotated[int, Field(ge=1_024, le=3_000_000)] = 1_048_576
+    #: A worker is so many processes, which share its partitions out: a core for each. Not more than partitions are.
+    processes: Annotated[int, Field(ge=1, le=1_024)] = 1
 
 
 class MetricsSettings(BaseModel):
-    """Where Prometheus finds `/metrics`; port 0 switches it off."""
+    """Where Prometheus finds `/metrics`; port 0 switches it off.
+
+    Of a worker of several processes, the first serves at `port`, each further one at the port after that.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

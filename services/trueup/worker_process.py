@@ -1,6 +1,6 @@
 """A worker in a process of its own, started again when it ends: not in a hurry, and less so each time.
 
-What `up` runs. This does not import what a worker is made of: whoever starts workers stays small.
+What `up` and `processes` run. This does not import what a worker is made of: whoever starts workers stays small.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,16 @@ def test_nobody_there_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("trueup: Redis does not answer")
     assert done.stderr.count("\n") == 1
+
+
+def test_more_processes_than_partitions_is_said_and_one_is_run_as_ever(tmp_path: Path) -> None:
+    nobody = {"TRUEUP_KAFKA__BOOTSTRAP": "127.0.0.1:9", "TRUEUP_ENGINE__STUCK_SECONDS": "0.1"}
+    done = trueup("monitor", "--processes", "3", folder=tmp_path, **nobody, TRUEUP_KAFKA__PARTITIONS="1")
+    first, *_, last = done.stderr.splitlines()
+    assert first == "trueup: 3 processes were asked for; as many are run as there are partitions: 1"
+    assert last.startswith("trueup monitor ends: ")
+    assert done.returncode == 1
+    assert "[0]" not in done.stderr
 
 
 def test_check_config_prints_what_the_settings_come_to(tmp_path: Path) -> None:
@@ -110,6 +121,21 @@ def test_a_worker_says_which_topic_is_missing_and_how_to_make_it(stack: Stack, t
     assert done.returncode == 2
     assert "cli4." in done.stderr
     assert "trueup topics create" in done.stderr
+
+
+@pytest.mark.live
+def test_what_a_person_has_to_mend_ends_all_processes_of_a_worker_with_one_sentence(
+    stack: Stack, tmp_path: Path
+) -> None:
+    (tmp_path / "trueup.toml").write_text("[engine]\nprocesses = 9\n")
+    done = trueup("monitor", folder=tmp_path, **{**at(stack), "TRUEUP_KAFKA__TOPIC_PREFIX": "cli7."})
+    assert done.returncode == 2
+    first, *_, last = done.stderr.splitlines()
+    assert first == "trueup: 9 processes were asked for; as many are run as there are partitions: 4"
+    assert re.fullmatch(
+        r"trueup monitor ends: \[[0-3]\] cli7\.\w+ does not exist; make it with `trueup topics create`", last
+    )
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.live

@@ -158,9 +158,9 @@ def test_prometheus_scrapes_every_worker_on_the_port_that_it_serves(
             targets |= {f"{name}:{group['port']}" for name in group["names"]}
     served = set()
     for name in WORKERS:
-        metrics = settings_of(services[name], root, monkeypatch).metrics
-        assert metrics.host == "0.0.0.0"
-        served.add(f"{name}:{metrics.port}")
+        settings = settings_of(services[name], root, monkeypatch)
+        assert settings.metrics.host == "0.0.0.0"
+        served |= {f"{name}:{settings.metrics.port + number}" for number in range(settings.engine.processes)}
     assert targets == served
     assert ("./deploy/prometheus.yml", "/etc/prometheus/prometheus.yml") in mounts(services["prometheus"])
 

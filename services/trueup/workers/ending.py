@@ -67,6 +67,18 @@ def ending(error: BaseException) -> Ending:
     return Ending(AGAIN, _one_line(f"a fault of Trueup's own: {error!r}"), told)
 
 
+def leave(name: str, how: Ending) -> NoReturn:
+    """End the process now: no thread and no exit handler of a library can hold it up."""
+    if how.code != ASKED:
+        sys.stderr.write(f"{how.traceback}{name} ends: {how.sentence}\n")
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue  # Nobody reads any more.
+    os._exit(how.code)
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
@@ -129,14 +141,6 @@ class Ends:
         self.leave()
 
     def leave(self) -> NoReturn:
-        """End the process now: no thread and no exit handler of a library can hold it up."""
+        """End the process now, with what happened first."""
         self._left.acquire()
-        how = self._ending or ending(RuntimeError("ended without a reason"))
-        if how.code != ASKED:
-            sys.stderr.write(f"{how.traceback}{self._name} ends: {how.sentence}\n")
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                continue  # Nobody reads any more.
-        os._exit(how.code)
+        leave(self._name, self._ending or ending(RuntimeError("ended without a reason")))
