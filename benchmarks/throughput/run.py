@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -29,8 +30,8 @@ from trueup.up import create_topics
 
 #: Shape -> events in a record.
 SHAPES: Mapping[str, int] = {"single": 1, "batched": 200}
-#: The three that are run in turn, so that a slow minute of the machine meets all of them.
-WORKER, LOOP, FLOOR = "trueup monitor", "plain loop", "in memory"
+#: Those that are run in turn, so that a slow minute of the machine meets all of them.
+WORKER, TWO, LOOP, FLOOR = "trueup monitor", "trueup monitor, 2 processes", "plain loop", "in memory"
 #: A contender that has not ended by then has failed.
 CONTENDER_SECONDS = 180.0
 
@@ -97,13 +98,18 @@ def program(module: str, python: str = sys.executable) -> Contend:
     return contend
 
 
-def house(addresses: Addresses, filled: Filled, name: str, folder: Path) -> Run:
-    """The worker."""
-    return Run(*worker.consume(addresses, filled, name, folder))
+def house(processes: int) -> Contend:
+    """The worker, in so many processes."""
+
+    def contend(addresses: Addresses, filled: Filled, name: str, folder: Path) -> Run:
+        return Run(*worker.consume(addresses, filled, name, folder, processes=processes))
+
+    return contend
 
 
 CONTENDERS: Mapping[str, Contend] = {
-    WORKER: house,
+    WORKER: house(1),
+    TWO: house(2),
     LOOP: program("plain_loop"),
     FLOOR: program("in_memory"),
 }
@@ -203,7 +209,7 @@ def _extra(extra: Extra, plan: Plan, shape: str, filled: Filled, addresses: Addr
 
 
 def _one(row: Row, contend: Contend, addresses: Addresses, run_name: str, folder: Path) -> None:
-    found = contend(addresses, row.filled, f"{row.name.replace(' ', '-')}-{run_name}", folder)
+    found = contend(addresses, row.filled, f"{re.sub(r'[, ]+', '-', row.name)}-{run_name}", folder)
     refuse_wrong_counts(row.name, found.result, joined=row.filled.joined, correct=row.filled.correct)
     row.runs.append(found)
     print(f"{run_name}: {row.name} {row.filled.events / found.result.seconds:,.0f} events/s", flush=True)
@@ -259,6 +265,7 @@ def summary(rows: Mapping[str, Mapping[str, Row]]) -> dict[str, Any]:
     for shape, by_name in rows.items():
         house_row, loop, floor = by_name[WORKER], by_name[LOOP], by_name[FLOOR]
         found[f"ratio_{shape}"] = house_row.events_per_second / loop.events_per_second
+        found[f"ratio_{shape}_2_processes"] = by_name[TWO].events_per_second / loop.events_per_second
         found[f"cpu_ratio_{shape}"] = loop.cpu_us / house_row.cpu_us
         found[f"share_of_floor_{shape}"] = house_row.events_per_second / floor.events_per_second
         found[f"events_per_second_{shape}"] = {row.name: round(row.events_per_second) for row in by_name.values()}

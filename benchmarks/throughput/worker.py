@@ -1,4 +1,4 @@
-"""Contender of the house: a real `trueup monitor` process, its state saved in Redis, exactly once."""
+"""Contender of the house: a real `trueup monitor`, its state saved in Redis, exactly once."""
 
 from __future__ import annotations
 
@@ -28,17 +28,20 @@ SETTINGS: Mapping[str, str] = {
 }
 
 
-def consume(addresses: Addresses, filled: Filled, name: str, folder: Path) -> tuple[Result, float, float]:
-    """Let a new worker take all there is: the result, and seconds and CPU seconds of the whole process.
+def consume(
+    addresses: Addresses, filled: Filled, name: str, folder: Path, *, processes: int = 1
+) -> tuple[Result, float, float]:
+    """Let a new worker take all there is: the result, and seconds and CPU seconds of all of it, start and end included.
 
-    The clock starts when the worker has read its first record, and stops when its saved state holds the last event.
+    The clock starts when the worker has read its first record, in whichever of its processes, and stops when its saved
+    state holds the last event.
     """
     where = Installation(addresses, filled.prefix, name, more=SETTINGS)
     _forget_journal(where)
     began = time.perf_counter()
     with Progress(where.settings) as progress:
         ends = progress.ends("monitor")
-        with measured("monitor", where, folder) as worker:
+        with measured("monitor", where, folder, processes=processes) as worker:
             worker.wait_for_first_record()
             first = worker.usage()
             worker.wait("it had saved the last event", holds_all(progress, ends))
