@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from benchmarks import emitter, latency, pending, step
+from benchmarks.detection import run as detection
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.faults import run as faults
 from benchmarks.throughput import run as throughput
@@ -13,6 +14,7 @@ from benchmarks.throughput import run as throughput
 #: Name -> what runs it. To add one: a file, and a line here.
 BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "step": step.run,
+    "detection": detection.run,
     "throughput": throughput.run,
     "latency": latency.run,
     "pending": pending.run,

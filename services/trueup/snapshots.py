@@ -19,12 +19,15 @@ from trueup.errors import UnknownSnapshot
 ALLOWED: frozenset[tuple[str, str]] = frozenset(
     {
         ("river._river_rust.drift", "AdaptiveWindowing"),
+        ("river._river_rust.stats", "RsEWMean"),
         ("river.drift.adwin", "ADWIN"),
         ("river.drift.binary.ddm", "DDM"),
         ("river.drift.binary.eddm", "EDDM"),
         ("river.drift.binary.hddm_a", "HDDMA"),
         ("river.drift.binary.hddm_w", "HDDMW"),
+        ("river.drift.binary.hddm_w", "SampleInfo"),
         ("river.drift.page_hinkley", "PageHinkley"),
+        ("river.stats.ewmean", "EWMean"),
         ("river.stats.mean", "Mean"),
         ("river.stats.var", "Var"),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,10 +10,10 @@ from trueup_schemas.values import Name
 
 Task = Literal["binary", "multiclass", "regression", "judged"]
 #: The names in the tables of `monitor/detectors`, which take River and a second to import.
-LossDetector = Literal["adwin", "page_hinkley"]
-MistakeDetector = Literal["ddm", "hddm_a"]
-ScoreDetector = Literal["adwin"]
-FeatureDetector = Literal["adwin"]
+LossDetector = Literal["adwin", "page_hinkley", "kswin"]
+MistakeDetector = Literal["ddm", "hddm_a", "eddm", "hddm_w"]
+ScoreDetector = Literal["adwin", "page_hinkley", "kswin", "e_detector"]
+FeatureDetector = Literal["adwin", "page_hinkley", "kswin", "e_detector"]
 
 
 class ModelConfig(BaseModel):
@@ -36,11 +36,12 @@ class ModelConfig(BaseModel):
     worth_paging: Annotated[float, Field(ge=0, lt=1)] = 0.01
     #: How far back the data for a retraining reaches, in days of label time.
     training_days: Annotated[float, Field(gt=0, le=3_650)] = 28.0
-    #: Which detectors inform: on losses, on losses of 0 and 1, on scores, and on each of the watched features.
-    loss_detectors: tuple[LossDetector, ...] = get_args(LossDetector)
-    mistake_detectors: tuple[MistakeDetector, ...] = get_args(MistakeDetector)
-    score_detectors: tuple[ScoreDetector, ...] = get_args(ScoreDetector)
-    feature_detectors: tuple[FeatureDetector, ...] = get_args(FeatureDetector)
+    #: Which detectors inform: on losses, on losses of 0 and 1, on scores, and on each of the watched features. Those
+    #: that cost much (`kswin`, `hddm_w`) or cry wolf (`eddm`) are for those who ask for them.
+    loss_detectors: tuple[LossDetector, ...] = ("adwin", "page_hinkley")
+    mistake_detectors: tuple[MistakeDetector, ...] = ("ddm", "hddm_a")
+    score_detectors: tuple[ScoreDetector, ...] = ("adwin",)
+    feature_detectors: tuple[FeatureDetector, ...] = ("adwin",)
     #: Features whose numbers are watched; other values of theirs are passed over.
     watch_features: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
     #: Whether a rise of the errors calls anyone at all. False: the e-detector is off.

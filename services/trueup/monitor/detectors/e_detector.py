@@ -168,6 +168,16 @@ class EDetector(DriftAndWarningDetector):
             return 0.0
         return max(0.0, self.config.min_days - self._learning.span_seconds / SECONDS_PER_DAY)
 
+    @property
+    def threshold(self) -> float:
+        """What the wealths have to add up to for an alarm; only while watching."""
+        return self._threshold
+
+    def factors(self, x: float) -> list[float]:
+        """What a loss multiplies each wealth with, in the order of the bets; only while watching."""
+        gain, power = x / self._m - 1.0, self._power
+        return [(1.0 + stake * gain) ** power for stake in self._stakes]
+
     def update(self, x: float, *, at: float | None = None, budget: float | None = None) -> None:
         """Take one loss, the label time `at` in epoch seconds, and the alarm budget that the event has earned.
 
@@ -273,7 +283,7 @@ class EDetector(DriftAndWarningDetector):
         elif x == 0.0:
             factors = self._if_right
         else:
-            factors = self._factors(x)
+            factors = self.factors(x)
         # strict=True costs a quarter of the whole; both are as long as there are bets.
         wealth = [(w + budget) * f for w, f in zip(self._wealth, factors)]  # noqa: B905
         self._wealth = wealth
@@ -350,18 +360,14 @@ class EDetector(DriftAndWarningDetector):
         self._m = min(max(_LEAST_M, reference.m), _HOPELESS_M)
         self._power = 1.0 / reference.inflation
         self._stakes = _stakes(self._m, config)
-        self._if_wrong = self._factors(1.0)
-        self._if_right = self._factors(0.0)
+        self._if_wrong = self.factors(1.0)
+        self._if_right = self.factors(0.0)
         # The sum of the wealths is compared, not their mean. A stated mean is exact and has nothing to pay for.
         reach = 1.0 if config.objective is not None else 1.0 / config.reference_confidence
         self._threshold = reach * config.bets
         self._warning_threshold = config.warning_evidence * self._threshold
         # Where nothing can be worse than m, no budget is spent: the wealth stays 0.
         self._largest_budget = config.largest_budget if reference.m < _HOPELESS_M else 0.0
-
-    def _factors(self, x: float) -> list[float]:
-        gain, power = x / self._m - 1.0, self._power
-        return [(1.0 + stake * gain) ** power for stake in self._stakes]
 
 
 def _stakes(m: float, config: EDetectorConfig) -> Sequence[float]:
