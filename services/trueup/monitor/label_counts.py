@@ -44,13 +44,14 @@ TOTAL = Slot(None, None)
 class LabelCounts:
     """Counts of one model, over all its versions: their truths come the same way."""
 
-    __slots__ = ("_by_day", "_changed", "_names", "_slots", "latest", "made", "met")
+    __slots__ = ("_by_day", "_changed", "_names", "_values", "latest", "made", "met")
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = tuple(names)
-        self._slots: dict[Slot, int] = {TOTAL: 0}
-        #: Day (since 1970) -> predictions and truths of slot 0, of slot 1, ...
-        self._by_day: dict[int, list[int]] = {}
+        self._names = tuple(dict.fromkeys(names))
+        #: Of the classes (None) and of each name of a segment: value -> its place in a row.
+        self._values: dict[str | None, dict[Any, int]] = {name: {} for name in (None, *self._names)}
+        #: Day (since 1970) -> its rows: of all, of the classes, of each name; predictions and truths of each value.
+        self._by_day: dict[int, list[list[int]]] = {}
         self._changed = False
         #: The latest day on which there was a prediction, -1 before any.
         self.latest = -1
@@ -95,70 +96,77 @@ class LabelCounts:
                 yield int(day), Slot(name, value), n
 
     def _made(self, day: int, slot: Slot, n: int) -> None:
+        # A value has its place from when it is first seen, also where that day is over: so it goes by the order alone.
+        place = 2 * self._place(slot)
+        self._changed = True
         if day > self.latest:
             self.latest = day
             for old in [old for old in self._by_day if old <= day - KEEP_DAYS]:
                 del self._by_day[old]
         elif day <= self.latest - KEEP_DAYS:
             return
-        place = 2 * self._place(slot)
-        row = self._by_day.setdefault(day, [])
+        rows = self._by_day.get(day)
+        if rows is None:
+            rows = self._by_day[day] = [[0, 0], *[[] for _ in self._values]]
+        row = rows[self._row(slot)]
         if len(row) < place + 2:
             row.extend([0] * (place + 2 - len(row)))
         row[place] += n
-        self._changed = True
 
     def _met(self, day: int, slot: Slot, n: int) -> None:
-        row = self._by_day.get(day)
-        index = self._slots.get(slot)
-        if index is None:
-            index = self._slots.get(Slot(slot.name, OTHER))
+        rows = self._by_day.get(day)
+        values = self._values[slot.name]
+        index = 0 if slot.is_total else values.get(slot.value, values.get(OTHER))
         # What was predicted before there were such counts is not counted when its truth comes.
-        if row is not None and index is not None and 2 * index + 1 < len(row):
+        if rows is not None and index is not None and 2 * index + 1 < len(row := rows[self._row(slot)]):
             row[2 * index + 1] += n
             self._changed = True
 
+    def _row(self, slot: Slot) -> int:
+        if slot.name is None:
+            return 0 if slot.is_total else 1
+        return 2 + self._names.index(slot.name)
+
     def _place(self, slot: Slot) -> int:
-        index = self._slots.get(slot)
-        if index is None:
-            if sum(1 for known in self._slots if known.name == slot.name and not known.is_total) >= MOST_VALUES:
-                slot = Slot(slot.name, OTHER)
-            index = self._slots.setdefault(slot, len(self._slots))
-        return index
+        if slot.is_total:
+            return 0
+        values, value = self._values[slot.name], slot.value
+        if value not in values and len(values) >= MOST_VALUES:
+            value = OTHER
+        return values.setdefault(value, len(values))
 
     def of(self, day: int) -> dict[Slot, tuple[int, int]]:
         """(predictions, of them with their truth) by slot, of the predictions of this day."""
-        row = self._by_day.get(day, ())
-        return {
-            slot: (row[2 * index], row[2 * index + 1])
-            for slot, index in self._slots.items()
-            if 2 * index < len(row) and row[2 * index]
-        }
+        rows = self._by_day.get(day)
+        if rows is None:
+            return {}
+        found = {TOTAL: (rows[0][0], rows[0][1])}
+        for (name, values), row in zip(self._values.items(), rows[1:], strict=True):
+            for value, index in values.items():
+                if 2 * index < len(row) and row[2 * index]:
+                    found[Slot(name, value)] = (row[2 * index], row[2 * index + 1])
+        return found
 
     def __contains__(self, slot: Slot) -> bool:
-        return slot in self._slots
+        return slot.is_total or slot.value in self._values.get(slot.name, ())
 
     def begin_anew(self) -> None:
         """Forget all of it."""
-        self.latest, self._slots, self._by_day, self._changed = -1, {TOTAL: 0}, {}, True
+        self.latest, self._values, self._by_day = -1, {name: {} for name in self._values}, {}
+        self._changed = True
 
     def forget_unused(self) -> None:
         """Make room for other values where some have not been seen on any day that is kept."""
-        used = {
-            index
-            for row in self._by_day.values()
-            for index in range(len(row) // 2)
-            if row[2 * index] or row[2 * index + 1]
-        }
-        kept = [(slot, index) for slot, index in self._slots.items() if slot.is_total or index in used]
-        if len(kept) == len(self._slots):
-            return
-        self._by_day = {
-            day: [row[2 * index + part] if 2 * index + part < len(row) else 0 for _, index in kept for part in (0, 1)]
-            for day, row in self._by_day.items()
-        }
-        self._slots = {slot: place for place, (slot, _) in enumerate(kept)}
-        self._changed = True
+        for at, (name, values) in enumerate(self._values.items(), start=1):
+            rows = [of[at] for of in self._by_day.values()]
+            used = {index for row in rows for index in range(len(row) // 2) if row[2 * index]}
+            if len(used) == len(values):
+                continue
+            kept = [(value, index) for value, index in values.items() if index in used]
+            for row in rows:
+                row[:] = [n for _, index in kept for n in row[2 * index : 2 * index + 2]]
+            self._values[name] = {value: place for place, (value, _) in enumerate(kept)}
+            self._changed = True
 
     # -- saving -----------------------------------------------------------------------------------------------------
 
@@ -172,10 +180,15 @@ class LabelCounts:
         if not self._changed:
             return None
         self._changed = False
-        return [self.latest, [list(slot) for slot in self._slots], sorted(self._by_day.items())]
+        values = [[name, list(of)] for name, of in self._values.items()]
+        return [self.latest, values, sorted(self._by_day.items())]
 
     def restore(self, data: Sequence[Any]) -> None:
-        """Take back what `changes` gave; values of segments that are no longer configured go with their days."""
-        self.latest, slots, by_day = data
-        self._slots = {Slot(*slot): index for index, slot in enumerate(slots)}
-        self._by_day = {day: list(row) for day, row in by_day}
+        """Take back what `changes` gave, of the names that are still configured."""
+        self.latest, saved, by_day = data
+        values = {name: {value: index for index, value in enumerate(of)} for name, of in saved}
+        places = {name: at for at, name in enumerate(values, start=1)}
+        self._values = {name: values.get(name, {}) for name in self._values}
+        for day, rows in by_day:
+            kept = [list(rows[places[name]]) if name in places else [] for name in self._values]
+            self._by_day[day] = [list(rows[0]), *kept]
