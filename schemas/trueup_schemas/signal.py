@@ -129,7 +129,14 @@ class Blind(TypedDict):
     series: NotRequired[Int64]
     at: Seconds
     model_id: Name
-    missing: Literal["predictions", "feedback"]
+    #: `label_coverage`: fewer predictions than usual have their truth. `labels_of_class`, `labels_of_segment`: those of
+    #: some `values` alone. `clock`: records come, and their event times stand still.
+    missing: Literal["predictions", "feedback", "label_coverage", "labels_of_class", "labels_of_segment", "clock"]
+    #: The name of the segment, and the values of it, or of what was predicted, whose truths are missing.
+    segment: NotRequired[Name]
+    values: NotRequired[list[Text]]
+    #: The figures, as a sentence.
+    detail: NotRequired[Text]
     since: Seconds
     ended: bool
 

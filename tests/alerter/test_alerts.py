@@ -352,3 +352,74 @@ def test_links_hold_every_model_id() -> None:
     harness.signal(change(1, model="a/b c?d#ü"))
 
     assert harness.alert("performance_drop").links.console == "https://c/m/a%2Fb%20c%3Fd%23%C3%BC?x=1"
+
+
+def without_labels(number: int, *, at: float = T0, **more: object) -> Event:
+    """Labels of one carrier began to be missing, or came back."""
+    what: Event = {"missing": "labels_of_segment", "segment": "carrier"}
+    if not more.get("ended"):
+        what |= {"values": ["AA"], "detail": "0 of the 84 predictions with carrier AA had their truth 1 day later."}
+    return blind(number, at=at) | what | more
+
+
+def test_labels_that_are_missing_for_one_segment_are_named_until_they_are_back() -> None:
+    harness = AlerterHarness()
+    harness.signal(without_labels(1))
+    alert = harness.alert("blind")
+
+    assert alert.summary == "m: no truths, or few, of carrier AA since 30 Dec 2023 00:00"
+    assert alert.cause.startswith(
+        "0 of the 84 predictions with carrier AA had their truth 1 day later. The truths of the"
+    )
+    harness.signal(without_labels(2, segment="airport", ended=True))
+    assert harness.alert("blind").status == "firing"
+    harness.signal(without_labels(3, ended=True))
+    assert harness.alert("blind").status == "resolved"
+
+
+@pytest.mark.parametrize(
+    ("missing", "summary"),
+    [
+        ("clock", "m: event times stand still since 30 Dec 2023 00:00"),
+        ("label_coverage", "m: fewer predictions have their truth since 30 Dec 2023 00:00"),
+        ("labels_of_class", "m: no truths, or few, of predictions of some values since 30 Dec 2023 00:00"),
+        ("moonlight", "m: no moonlight since 30 Dec 2023 00:00"),
+    ],
+)
+def test_each_kind_of_blindness_says_what_is_missing(missing: str, summary: str) -> None:
+    harness = AlerterHarness()
+    harness.signal(blind(1, missing))
+
+    assert harness.alert("blind").summary == summary
+
+
+@pytest.mark.parametrize(
+    ("missing", "resolved"),
+    [("predictions", True), ("feedback", False), ("labels_of_segment", False), ("clock", False)],
+)
+def test_calm_windows_end_no_alert_while_truths_are_missing(missing: str, resolved: bool) -> None:
+    harness = after_page()
+    harness.signal(blind(2, missing), *windows(dict.fromkeys(range(1, 60), 0.1), first=3))
+
+    assert (harness.alert("performance_drop").status == "resolved") is resolved
+
+
+def test_calm_before_the_truths_were_missing_does_not_count_after_it() -> None:
+    #  calm windows   x x x x 20 h                       x x x
+    #  missing                    |____________________|
+    harness = after_page()
+    harness.signal(*windows(dict.fromkeys(range(1, 20), 0.1)))
+    harness.signal(blind(30, at=T0 + 68 * HOUR), blind(31, at=T0 + 100 * HOUR, ended=True))
+    harness.signal(*windows({101: 0.1, 102: 0.1}, first=32))
+    assert harness.alert("performance_drop").status == "firing"
+
+    harness.signal(*windows(dict.fromkeys(range(103, 160), 0.1), first=40))
+    assert harness.alert("performance_drop").status == "resolved"
+
+
+def test_a_version_whose_truths_are_missing_is_not_taken_for_one_out_of_use() -> None:
+    harness = after_page()
+    others = [window(3 + hour, 0.1, at=T0 + hour * HOUR, version="v2") for hour in range(1, 100)]
+    harness.signal(without_labels(2), *others)
+
+    assert harness.alert("performance_drop").status == "firing"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from builders import DAY, HOUR, T0, Event, MonitorHarness, feedback, prediction
 
 NOW = T0 + 3_653 * DAY
@@ -118,3 +120,55 @@ def test_the_silence_of_one_model_is_not_that_of_another() -> None:
 
     silent = [(signal["model_id"], signal["missing"]) for signal in harness.signals()]
     assert silent == [("quiet", "predictions"), ("quiet", "feedback")]
+
+
+def stream_of(harness: MonitorHarness, hours: range, event_time: Callable[[int], float]) -> None:
+    """By the wall clock: a prediction and its truth every hour, of these event times."""
+    for hour in hours:
+        made, truth = both(hour, event_time(hour))
+        harness.take("predictions", made, timestamp=NOW + hour * HOUR)
+        harness.take("feedback", truth, timestamp=NOW + hour * HOUR)
+        harness.tick(NOW + hour * HOUR + 60)
+        harness.restart()
+
+
+def test_event_times_that_stand_still_while_records_come_are_told_until_they_move() -> None:
+    #  records      x x x x x x x x x x x x x x x x x x
+    #  event time   moves|  stands still for 60 h    | moves
+    harness = MonitorHarness(clock="wall")
+    stream_of(harness, range(10), lambda hour: NOW + hour * HOUR)
+    stream_of(harness, range(10, 58), lambda _: NOW)
+    assert told(harness) == []
+
+    stream_of(harness, range(58, 70), lambda _: NOW)
+    since = NOW + 10 * HOUR + 60
+    assert told(harness) == [("clock", False, since)]
+    assert harness.view()["blind"] == {"clock": since}
+
+    stream_of(harness, range(70, 72), lambda hour: NOW + hour * HOUR)
+    assert told(harness) == [("clock", False, since), ("clock", True, since)]
+    assert harness.view()["blind"] == {}
+
+
+def test_old_event_times_that_move_are_no_clock_that_stands_still() -> None:
+    harness = MonitorHarness(clock="wall")
+    stream_of(harness, range(120), lambda hour: T0 + hour)
+
+    assert told(harness) == []
+
+
+def test_a_few_late_records_over_days_are_no_clock_that_stands_still() -> None:
+    harness = MonitorHarness(clock="wall")
+    for hour in range(0, 200, 40):
+        stream_of(harness, range(hour, hour + 1), lambda hour: NOW - hour / 40 * HOUR)
+
+    assert told(harness) == []
+
+
+def test_late_records_at_once_and_one_days_later_are_no_clock_that_stands_still() -> None:
+    harness = MonitorHarness(clock="wall")
+    stream_of(harness, range(20), lambda hour: NOW - hour)
+    stream_of(harness, range(60, 61), lambda hour: NOW + hour * HOUR)
+    stream_of(harness, range(61, 62), lambda _: NOW)
+
+    assert told(harness) == []

@@ -59,10 +59,23 @@ def of_fault(signal: Mapping[str, Any]) -> Cause:
 
 
 def of_blindness(signal: Mapping[str, Any]) -> Cause:
-    """Of predictions or truths that stopped."""
-    summary = f"{signal['model_id']}: no {signal['missing']} since {_when(signal['since'])}"
-    cause = f"Without {signal['missing']} nothing can be said for or against this model."
-    return Cause("missing", summary, cause, False)
+    """Of predictions or truths that stopped, or no longer come as they use to."""
+    missing, since = signal["missing"], _when(signal["since"])
+    detail = signal.get("detail", "")
+    named = ", ".join(signal.get("values", ())) or "some values"
+    if missing == "clock":
+        what = f"event times stand still since {since}"
+        cause = "Records come, and none is of a later time than those before: what is recent cannot be told."
+    elif missing == "label_coverage":
+        what = f"fewer predictions have their truth since {since}"
+        cause = f"{detail} What the truths that come say of the others is not known."
+    elif missing in ("labels_of_class", "labels_of_segment"):
+        of = f"{signal['segment']} {named}" if "segment" in signal else f"predictions of {named}"
+        what = f"no truths, or few, of {of} since {since}"
+        cause = f"{detail} The truths of the others come as usual, and say nothing of these."
+    else:
+        what, cause = f"no {missing} since {since}", f"Without {missing} nothing can be said for or against this model."
+    return Cause("missing", _short(f"{signal['model_id']}: {what}", 300), _short(cause), False)
 
 
 def of_trouble(model_id: str, action: str, what: str, detail: str | None) -> Cause:

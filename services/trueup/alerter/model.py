@@ -40,6 +40,15 @@ class Model:
             and (model_version is None or alert.model_version == model_version)
         ]
 
+    @property
+    def lacks_truths(self) -> bool:
+        """Whether truths are missing, or their times are not to be trusted."""
+        return any(alert.evidence["missing"] != "predictions" for alert in self.firing("blind"))
+
+    def begin_to_wait(self) -> None:
+        """What had been calm or silent so far is seen anew once the truths are back."""
+        self.calm_since, self.silent_since = {}, {}
+
     def concerns_anybody(self, alert_id: str | None) -> bool:
         """Whether what was done for this alert still matters: it is not over, or there was none."""
         alert = None if alert_id is None else self.alerts.get(alert_id)

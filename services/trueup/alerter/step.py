@@ -174,6 +174,8 @@ class AlerterStep(HoldsAllItsState):
     def _window(self, model: Model, signal: SignalData) -> None:
         for alert in _on_versions(model):
             self._changed.add(model.model_id)
+            if model.lacks_truths:
+                continue  # what is missing says nothing, for or against
             if alert.model_version != signal["model_version"]:
                 since = model.silent_since.setdefault(alert.alert_id, signal["at"])
                 if signal["at"] - since >= self._config.silent_after_hours * HOUR:
@@ -215,12 +217,19 @@ class AlerterStep(HoldsAllItsState):
         self._alerts.fire("data_fault", model, signal, cause.of_fault(signal))
 
     def _blind(self, model: Model, signal: SignalData) -> None:
-        same = [alert for alert in model.firing("blind") if alert.evidence["missing"] == signal["missing"]]
+        lacks = ("missing", "segment")
+        same = [
+            alert
+            for alert in model.firing("blind")
+            if [alert.evidence.get(name) for name in lacks] == [signal.get(name) for name in lacks]
+        ]
         if signal["ended"]:
             for alert in same:
                 self._resolve(model, alert, signal["at"], Reason.SIGHT_RESTORED)
         elif not same:
             self._alerts.open("blind", model, signal, cause.of_blindness(signal))
+            if model.lacks_truths:
+                model.begin_to_wait()
 
     # -- what ends, and what comes after it -------------------------------------------------------------------------
 

@@ -8,6 +8,10 @@ from typing import Any, Literal
 Missing = Literal["predictions", "feedback"]
 HOUR, DAY = 3_600.0, 86_400.0
 KINDS: tuple[Missing, ...] = ("predictions", "feedback")
+#: For want of event times that move.
+CLOCK = "clock"
+#: A clock is not said to stand still before records came between so many ticks.
+LEAST_TICKS = 10
 
 
 @dataclass(slots=True)
@@ -26,11 +30,20 @@ class Sight:
     began: float | None = None
     #: When anything came last, deployments too.
     active_at: float | None = None
+    #: By the wall clock: the event time of the first that came since the last tick.
+    dates: dict[str, float] = field(default_factory=dict)
+    #: By the wall clock: the latest of these, and of those since that were no later: the ticks of the first and of the
+    #: last of them, and how many there were.
+    reached: dict[str, tuple[float, float, float, int]] = field(default_factory=dict)
 
     def seen(self, what: Missing, at: float | None) -> bool:
         """One came, of event time `at` (None: by the wall clock, now); True when that ends a blindness."""
         self._note(what, at)
         return self.blind.pop(what, None) is not None
+
+    def dated(self, what: Missing, at: float) -> None:
+        """By the wall clock: the first that came since the last tick is of this event time."""
+        self.dates[what] = at
 
     def stirred(self, at: float | None) -> None:
         """Something came of which nothing is missed when it stays away."""
@@ -49,6 +62,28 @@ class Sight:
         for what in came:
             self._came(what, now)
         return bool(came)
+
+    def look_at_clock(self, now: float, after_hours: float) -> tuple[float, bool] | None:
+        """Whether event times began to stand still, or to move again: since when, and whether they move. After `dated`.
+
+        They stand still where some came at `LEAST_TICKS` ticks over `after_hours`, none later than all before.
+        """
+        for what, at in self.dates.items():
+            latest, first, _, ticks = self.reached.get(what, (-1.0, now, now, 0))
+            if at > latest:
+                self.reached[what] = (at, now, now, 0)
+            else:
+                self.reached[what] = (latest, first if ticks else now, now, min(ticks + 1, LEAST_TICKS))
+        self.dates = {}
+        standing = [
+            first
+            for _, first, last, ticks in self.reached.values()
+            if ticks >= LEAST_TICKS and last - first > after_hours * HOUR
+        ]
+        if standing and CLOCK not in self.blind:
+            self.blind[CLOCK] = min(standing)
+            return min(standing), False
+        return (self.blind.pop(CLOCK), True) if CLOCK in self.blind and not standing else None
 
     def _came(self, what: str, at: float) -> None:
         if self.active_at is None or at > self.active_at:
@@ -88,12 +123,14 @@ class Sight:
     def snapshot(self) -> list[Any]:
         """Plain values, for `restore`."""
         last, blind = dict(sorted(self.last.items())), dict(sorted(self.blind.items()))
-        return [last, blind, sorted(self.fresh), self.began, self.active_at]
+        dates, reached = dict(sorted(self.dates.items())), dict(sorted(self.reached.items()))
+        return [last, blind, sorted(self.fresh), self.began, self.active_at, dates, reached]
 
     @classmethod
     def restore(cls, data: list[Any]) -> Sight:
         """The same again."""
         sight = cls(*data)
+        sight.reached = {what: (at, first, last, ticks) for what, (at, first, last, ticks) in sight.reached.items()}
         if sight.active_at is None and sight.began is not None:
             sight.active_at = max([sight.began, *sight.last.values()])
         return sight

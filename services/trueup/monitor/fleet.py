@@ -114,7 +114,8 @@ class Fleet:
     def look_again(self, model: Model) -> None:
         """Something came: the time at which it is next to be looked at may be another."""
         config = self._config
-        self.schedule.put(model.ordinal, model.sight.next_look(config.blind_after_hours, config.rest_after_days))
+        at = model.sight.next_look(config.blind_after_hours, config.rest_after_days)
+        self.schedule.put(model.ordinal, None if at is None else min(at, model.labels.next_look))
 
     def refile(self, model: Model) -> None:
         """Its ids are of other days than before."""

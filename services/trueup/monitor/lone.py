@@ -108,6 +108,7 @@ class Lone:
         fleet.ids += 1
         waiting.put(prediction_id, (day, came_at, offset, None, (answer,)))
         version.waits(day)
+        model.labels.counts.made.append(answer)
         noticed = version.predicted((index, answer, event))
         if noticed:
             self.noticed += [(model, item) for item in noticed]
@@ -139,6 +140,7 @@ class Lone:
         name = answer[UNDER] or answer[VERSION]
         version = model.versions[name]
         version.met(truth, day)
+        model.labels.counts.met.append(answer)
         budget = model.earn(at) if model.config.pages else 0.0
         noticed = version.turned_out((index, 0, at, answer[PREDICTED_AT], outcome, budget, answer[SEGMENT]))
         if noticed:
@@ -176,6 +178,8 @@ class Lone:
         """Some came. By the wall clock they came now, which is noted once between two ticks."""
         sight, wall = model.sight, self._wall
         is_first = what not in sight.last
+        if wall:
+            sight.dated(what, at)
         sight.seen(what, None if wall else at)
         if wall:
             self._fresh[model.model_id] = model

@@ -20,6 +20,7 @@ from trueup.monitor.join import (
     Waiting,
     prefix_of,
 )
+from trueup.monitor.label_coverage import LabelCoverage
 from trueup.monitor.outcome import RIGHT, WRONG, Outcome, infer_task, judge
 from trueup.monitor.segments import OTHER
 from trueup.monitor.training_data import TrainingIndex
@@ -50,6 +51,7 @@ class Model:
         self.counts: dict[str, int] = dict.fromkeys(MODEL_COUNTS, 0)
         self.training = TrainingIndex(self.config.training_days)
         self.sight = Sight()
+        self.labels = LabelCoverage(self.config.segments)
         self.compared: VersionsCompared | None = None
         #: Label time up to which the budget was earned; None before the first truth.
         self.earned_until: float | None = None
@@ -147,9 +149,12 @@ class Model:
     # -- outcomes ---------------------------------------------------------------------------------------------------
 
     def decides(self, version: Version, outcome: Outcome, predicted_at: float) -> bool:
-        """Whether this outcome brings the verdict on the new version; on one that does not serve there is none."""
+        """Whether this outcome brings the verdict on the new version; on one that does not serve there is none.
+
+        While truths are missing, those that come may not be like those that do not: they say nothing here.
+        """
         compared = self.compared
-        if compared is None or not self.versions[compared.new].serves:
+        if compared is None or self.labels.blind or not self.versions[compared.new].serves:
             return False
         return compared.add(version.model_version, outcome, predicted_at)
 

@@ -30,6 +30,7 @@ def fold(run: Run) -> float:
     hot, cold, by_day, changed = waiting.hot, not waiting.complete, waiting.by_day, waiting.changed
     wall, names, is_rest = run.wall, run.segments, run.is_rest
     told: list[tuple[int, float]] = []
+    labels_made = run.model.labels.counts.made
     for index, at, (offset, _, timestamp, event) in zip(run.indexes, times, run.taken, strict=True):
         name = event["model_version"]
         version = touched.get(name) or run.version(name, at)
@@ -52,6 +53,7 @@ def fold(run: Run) -> float:
                     told.append((index, at))
                 continue
         version.made.append((index, answer, event))
+        labels_made.append(answer)
         version.counts["predictions"] += 1
         if version.counts["predictions"] == APPEARS_AFTER:
             run.model.appeared(version)

@@ -123,6 +123,7 @@ class Run:
         version = model.versions[under or name]
         self.touched[version.model_version] = version
         version.met(truth, day)
+        model.labels.counts.met.append(answer)
         outcome, observed_at = model.judge(answer, truth), truth[OBSERVED_AT]
         if outcome is None:
             self.noticed += version.flush_settled()
@@ -143,6 +144,8 @@ class Run:
         """
         wall, sight = self.wall, self.model.sight
         self.look_again = self.look_again or what not in sight.last
+        if wall and what not in sight.fresh:
+            sight.dated(what, at)
         ended = sight.seen(what, None if wall else at)
         if latest > at and not wall:
             sight.seen(what, latest)

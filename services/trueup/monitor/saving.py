@@ -63,6 +63,12 @@ def changed_sections(model: Model, versions: Collection[str]) -> dict[str, bytes
     if model.training.closed_changed:
         name = sections.name(sections.TRAINING, model.model_id)
         found[name] = pack(model.training.closed_snapshot())
+    for kind, labels in (
+        (sections.LABELS, model.labels.counts.changes()),
+        (sections.LABEL_COVERAGE, model.labels.changes()),
+    ):
+        if labels is not None:
+            found[sections.name(kind, model.model_id)] = pack(labels)
     for name in sorted(versions):
         found.update(_version_sections(model.model_id, model.versions[name]))
     return found
@@ -84,6 +90,7 @@ def _version_sections(model_id: str, version: Version) -> dict[str, bytes | None
 def touch_all(model: Model) -> None:
     """Every section of the model is to be written, though nothing changed."""
     model.training.closed_changed = True
+    model.labels.touch()
     for version in model.versions.values():
         version.windows.label_time.closed_changed = True
         version.segments.touch()
@@ -113,6 +120,7 @@ def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
         model.restore(data)
     for _, data in by_kind.get(sections.TRAINING, []):
         model.training.restore(data)
+    _restore_labels(model, by_kind)
     for parts, data in by_kind.get(sections.VERSION, []):
         model.versions[parts[1]].restore(data)
     for parts, data in by_kind.get(sections.WINDOWS, []):
@@ -124,6 +132,13 @@ def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
         segments.setdefault(version, {})[name, value] = data
     for version, of in segments.items():
         model.versions[version].segments.restore(of)
+
+
+def _restore_labels(model: Model, by_kind: Mapping[str, list[tuple[list[str], Any]]]) -> None:
+    for _, data in by_kind.get(sections.LABELS, []):
+        model.labels.counts.restore(data)
+    for _, data in by_kind.get(sections.LABEL_COVERAGE, []):
+        model.labels.restore(data)
 
 
 def form_of(raw: bytes, name: str) -> int:

@@ -13,6 +13,9 @@ VERSION = "version"
 WINDOWS = "windows"
 SEGMENT = "segment"
 COHORTS = "cohorts"
+#: How many predictions of which day have their truth, and how many usually have.
+LABELS = "labels"
+LABEL_COVERAGE = "label-coverage"
 #: Only in form 1, where every entry of the join was a section.
 WAITING = "join"
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trueup.monitor.detectors.e_detector import Alarm
+from trueup.monitor.label_coverage import Told
 from trueup.monitor.model import Model
 from trueup.monitor.noticed import Changed, Compared, HourClosed
 from trueup.monitor.windows import HOUR, Tally
@@ -98,6 +99,18 @@ def compared(model: Model, noticed: Compared) -> dict[str, Any]:
 def blind(model_id: str, missing: str, *, at: float, since: float, ended: bool) -> dict[str, Any]:
     """`Blind`."""
     return {"type": "blind", "at": at, "model_id": model_id, "missing": missing, "since": since, "ended": ended}
+
+
+def labels_missing(model_id: str, told: Told, *, at: float) -> dict[str, Any]:
+    """`Blind`, for want of some of the truths."""
+    signal = blind(model_id, told.missing, at=at, since=told.since, ended=told.ended)
+    if told.segment is not None:
+        signal["segment"] = told.segment
+    if not told.ended:
+        signal["detail"] = told.detail
+        if told.values:
+            signal["values"] = list(told.values)
+    return signal
 
 
 def deployment_seen(event: Mapping[str, Any], at: float) -> dict[str, Any]:

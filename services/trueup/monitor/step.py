@@ -18,6 +18,7 @@ from typing import Any, Literal
 import orjson
 
 from trueup.monitor import predictions, saving, sections, signals, truths, upgrade
+from trueup.monitor.blindness import CLOCK
 from trueup.monitor.config import MonitorConfig
 from trueup.monitor.fleet import Fleet
 from trueup.monitor.join import prefix_of
@@ -27,7 +28,7 @@ from trueup.monitor.noticed import Changed, Compared, HourClosed, Noticed
 from trueup.monitor.run import Run, Surroundings
 from trueup.monitor.segments import OTHER
 from trueup.monitor.view import model_view
-from trueup.monitor.windows import DAY
+from trueup.monitor.windows import DAY, HOUR
 from trueup.step import NO_NEEDS, Arrival, Effects, Found, Needs, Output
 
 _FOLDS: Mapping[str, Callable[[Run], float]] = {"predictions": predictions.fold, "feedback": truths.fold}
@@ -128,16 +129,18 @@ class MonitorStep:
             self._signal_noticed(model, item.noticed, positions)
 
     def tick(self, now: float, found: Found) -> None:
+        hour_began = now // HOUR > self._now // HOUR
         self._now = now
         fleet = self._fleet
         fleet.pass_horizon(self._horizon_day(now), found.asleep)
         fresh, self._fresh = self._fresh, {}
-        for model in fresh.values():
+        for model in sorted(fresh.values(), key=_ordinal):
             if model.sight.date_fresh(now):
                 fleet.look_again(model)
                 fleet.changes.touch(model, shown=False)
+            self._look_at_clock(model, now)
         for ordinal in fleet.schedule.due(now):
-            self._look_at(fleet.awake[fleet.registry.names[ordinal]], now)
+            self._look_at(fleet.awake[fleet.registry.names[ordinal]], now, hour_began=hour_began)
         if self._silent:
             silent = [self._silent[ordinal] for ordinal in sorted(self._silent)]
             self._silent = {model.ordinal: model for model in fleet.put_to_rest(silent)}
@@ -258,12 +261,30 @@ class MonitorStep:
     def _horizon_day(self, now: float) -> int:
         return max(0, int((now - self._config.label_horizon_days * DAY) // DAY))
 
-    def _look_at(self, model: Model, now: float) -> None:
+    def _look_at_clock(self, model: Model, now: float) -> None:
+        """Whether its event times stand still while records come."""
+        found = model.sight.look_at_clock(now, self._config.blind_after_hours)
+        if found is not None:
+            since, ended = found
+            self._fleet.changes.touch(model)
+            self._signal(signals.blind(model.model_id, CLOCK, at=now, since=since, ended=ended))
+
+    def _look_at_labels(self, model: Model, now: float, *, hour_began: bool) -> None:
+        """Whether truths come as they use to."""
+        labels, looked = model.labels, model.labels.looked
+        told = labels.look(now, hour_began=hour_began, classes=model.task in ("binary", "multiclass"))
+        if labels.looked != looked:
+            self._fleet.changes.touch(model, shown=bool(told))
+        for one in told:
+            self._signal(signals.labels_missing(model.model_id, one, at=now))
+
+    def _look_at(self, model: Model, now: float, *, hour_began: bool) -> None:
         """Whether it is blind, or has been silent for so long that it may rest."""
         config, sight = self._config, model.sight
         for missing, since in sight.tick(now, config.blind_after_hours):
             self._fleet.changes.touch(model)
             self._signal(signals.blind(model.model_id, missing, at=now, since=since, ended=False))
+        self._look_at_labels(model, now, hour_began=hour_began)
         if sight.may_rest(now, config.rest_after_days):
             self._silent[model.ordinal] = model
         else:
@@ -315,6 +336,10 @@ class MonitorStep:
         else:
             self._fleet.restore(saved, data["horizon_day"])
         self._fresh = {model.model_id: model for model in self._fleet.awake.values() if model.sight.fresh}
+
+
+def _ordinal(model: Model) -> int:
+    return model.ordinal
 
 
 def restore(saved: Mapping[str, bytes], *, place: Place, config: MonitorConfig) -> MonitorStep:

@@ -29,7 +29,7 @@ def model_view(model: Model) -> dict[str, Any]:
         # An id that several versions answered is a prediction of each of them.
         **{name: sum(version[name] for version in versions) for name in SUMMED},
         "false_pages_per_month": model.pages_per_month,
-        "blind": dict(model.sight.blind),
+        "blind": {**model.sight.blind, **model.labels.shown},
         "versions": versions,
     }
 

@@ -1,0 +1,240 @@
+"""Truths that no longer come as they use to are told, with what is missing and since when, and the end of it too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import pytest
+
+from builders import DAY, HOUR, T0, Event, MonitorHarness, feedback, monitor_config, prediction
+from trueup.monitor.config import MonitorConfig
+
+CONFIG = monitor_config(model={"segments": ("carrier",)})
+CARRIERS = ("AA", "UA", "DL")
+PER_DAY = 180
+#: A day is looked at once a reference of so many was learned.
+LEARNED = 16
+
+#: Whether the truth of the i-th prediction of a day comes, of this class and carrier.
+Comes = Callable[[int, int, str], bool]
+
+
+def always(day: int, label: int, carrier: str) -> bool:  # noqa: ARG001
+    return True
+
+
+def from_day(first: int, *, label: int | None = None, carrier: str | None = None, until: int = 1_000) -> Comes:
+    """From this day on, truths of this class or carrier (neither: of any) come no more."""
+
+    def comes(day: int, made: int, by: str) -> bool:
+        meant = label in (None, made) and carrier in (None, by)
+        return not (meant and first <= day < until)
+
+    return comes
+
+
+def live(
+    harness: MonitorHarness, days: Iterable[int], comes: Comes = always, *, n: int = PER_DAY, restart: bool = False
+) -> None:
+    """Some days of traffic: truths half an hour after their predictions, or never.
+
+    of a day   0h30        6h        12h       18h       23h45
+               first one   predictions and their truths  tick
+                    1h30 tick: the day before is looked at
+    """
+    for day in days:
+        start = T0 + day * DAY
+        for at, count in ((0.5, 1), (6.0, n // 3), (12.0, n // 3), (18.0, n - 1 - 2 * (n // 3))):
+            made, told = _batch(day, start + at * HOUR, count, comes)
+            harness.take("predictions", *made)
+            harness.take("feedback", *told)
+            harness.tick(start + (at + 1) * HOUR)
+        harness.tick(start + 23.75 * HOUR)
+        if restart:
+            harness.restart()
+
+
+def _batch(day: int, at: float, count: int, comes: Comes) -> tuple[list[Event], list[Event]]:
+    made, told = [], []
+    for i in range(count):
+        key, label, carrier = f"{at}-{i}", (i // len(CARRIERS)) % 2, CARRIERS[i % len(CARRIERS)]
+        made.append(prediction(key, label, at=at, segment={"carrier": carrier}))
+        if comes(day, label, carrier) or i == 0:  # one comes always: the labels do not stop as a whole
+            told.append(feedback(key, label, at=at + HOUR / 2))
+    return made, told
+
+
+def told(harness: MonitorHarness) -> list[tuple[Any, ...]]:
+    """(missing, segment, values, since in days, ended) of what was told of blindness, in order."""
+    return [
+        (
+            signal["missing"],
+            signal.get("segment"),
+            signal.get("values"),
+            (signal["since"] - T0) / DAY,
+            signal["ended"],
+        )
+        for signal in harness.signals("blind")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("comes", "what"),
+    [
+        pytest.param(from_day(20), ("label_coverage", None, None), id="all"),
+        pytest.param(from_day(20, label=1), ("labels_of_class", None, ["1"]), id="one class"),
+        pytest.param(from_day(20, carrier="AA"), ("labels_of_segment", "carrier", ["AA"]), id="one carrier"),
+    ],
+)
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_is_missing_is_told_on_the_second_day_and_ends_by_itself(
+    comes: Comes, what: tuple[Any, ...], restart: bool
+) -> None:
+    harness = MonitorHarness(CONFIG)
+    live(harness, range(21), comes, restart=restart)
+    live(harness, [21], comes, restart=restart)
+    assert told(harness) == []  # one fallen day is not yet confirmed
+
+    live(harness, [22, 23], comes, restart=restart)
+    assert told(harness) == [(*what, 20.0, False)]
+    assert list(harness.view()["blind"].values()) == [T0 + 20 * DAY]
+
+    live(harness, range(24, 40), restart=restart)
+    missing, segment, _ = what
+    assert told(harness)[1:] == [(missing, segment, None, 20.0, True)]
+    assert harness.view()["blind"] == {}
+
+
+def test_the_signal_has_the_figures_in_a_sentence() -> None:
+    harness = MonitorHarness(CONFIG)
+    live(harness, range(23), from_day(20, carrier="UA"))
+    (signal,) = harness.signals("blind")
+
+    assert signal["detail"] == (
+        "0 of the 60 predictions with carrier UA of 2024-01-22 had their truth 1 day later, usually 100.0 % have."
+    ).replace(" %", "%")
+    assert signal["at"] == T0 + 22 * DAY + 1.5 * HOUR
+
+
+def test_two_carriers_that_fall_together_are_told_of_once() -> None:
+    def comes(day: int, label: int, carrier: str) -> bool:  # noqa: ARG001
+        return day < 20 or carrier == "DL"
+
+    harness = MonitorHarness(CONFIG)
+    live(harness, range(26), comes)
+
+    assert told(harness) == [("labels_of_segment", "carrier", ["AA", "UA"], 20.0, False)]
+
+
+def test_labels_that_are_as_late_as_ever_are_not_missing() -> None:
+    # Truths come ten days later: at the age of a day none has ever come, at that of fourteen all have.
+    harness = MonitorHarness(CONFIG)
+    kept: dict[int, list[Event]] = {}
+    for day in range(60):
+        for at, count in ((0.5, 10), (12.0, 170)):
+            made, kept_now = _batch(day, T0 + day * DAY + at * HOUR, count, always)
+            harness.take("predictions", *made)
+            kept.setdefault(day + 10, []).extend(kept_now)
+            harness.tick(T0 + day * DAY + (at + 1) * HOUR)
+        late = [{**event, "observed_at": T0 + day * DAY + 13 * HOUR} for event in kept.pop(day, [])]
+        if day < 45 and late:
+            harness.take("feedback", *late)
+        elif late:
+            harness.take("feedback", late[0])
+        harness.tick(T0 + day * DAY + 23 * HOUR)
+
+    # From day 45 on the truths of day 35 on are missing: seen once that is fourteen days ago, on two days.
+    found = [one for one in told(harness) if one[0] != "feedback"]
+    assert found == [("label_coverage", None, None, 35.0, False)]
+    assert [signal["at"] for signal in harness.signals("blind")][-1] == T0 + 50 * DAY + 1.5 * HOUR
+
+
+def test_weekends_without_truths_are_no_blindness_once_two_were_seen() -> None:
+    def comes(day: int, label: int, carrier: str) -> bool:  # noqa: ARG001
+        return day % 7 < 5  # T0 is a Monday
+
+    harness = MonitorHarness(CONFIG)
+    live(harness, range(42), comes)
+
+    assert told(harness) == []
+
+
+@pytest.mark.parametrize("n", [1, 5, 20])
+def test_little_traffic_is_never_told_of(n: int) -> None:
+    harness = MonitorHarness(CONFIG)
+    live(harness, range(40), from_day(20), n=n)
+
+    assert [one for one in told(harness) if one[0].startswith("label")] == []
+
+
+def test_days_before_there_is_a_reference_are_not_told_of() -> None:
+    harness = MonitorHarness(CONFIG)
+    live(harness, range(LEARNED - 4), from_day(8))
+
+    assert told(harness) == []
+
+
+def test_a_new_normal_is_learned_after_four_weeks() -> None:
+    harness = MonitorHarness(CONFIG)
+    live(harness, range(80), from_day(20, carrier="AA"))
+
+    began, ended = told(harness)
+    assert (began[-1], ended[-1]) == (False, True)
+    assert [signal["at"] for signal in harness.signals("blind")][1] == T0 + 49 * DAY + 1.5 * HOUR
+
+
+def test_a_worker_that_is_behind_says_nothing_of_labels_that_it_has_not_read() -> None:
+    # By the wall clock it stopped reading on day 20; on day 30 it reads on from where it was.
+    harness = MonitorHarness(CONFIG, clock="wall")
+    live(harness, range(20))
+    now = T0 + 30 * DAY
+    for day in range(20, 30):
+        for at in (0.5, 6.0, 12.0):
+            made, come = _batch(day, T0 + day * DAY + at * HOUR, 60, always)
+            harness.take("predictions", *made)
+            now += HOUR / 60
+            harness.tick(now)
+            harness.take("feedback", *come)
+            now += HOUR / 60
+            harness.tick(now)
+    live(harness, range(30, 60))
+
+    assert [one for one in told(harness) if one[0].startswith("label")] == []
+
+
+@pytest.mark.parametrize("missing", [from_day(20, carrier="AA"), always], ids=["blind", "seeing"])
+def test_while_labels_are_missing_no_version_is_judged_against_another(missing: Comes) -> None:
+    harness = MonitorHarness(CONFIG)
+    live(harness, range(23), missing)
+    at = T0 + 23 * DAY
+    harness.take("deployments", {"model_id": "m", "model_version": "v2", "role": "challenger", "deployed_at": at})
+    made = [
+        prediction(f"{version}-{i}", 1, version=version, at=at + i, segment={"carrier": "UA"})
+        for i in range(600)
+        for version in ("v1", "v2")
+    ]
+    harness.take("predictions", *made)
+    truth = [feedback(event["prediction_id"], int(event["model_version"] == "v1"), at=at + HOUR) for event in made]
+    harness.take("feedback", *truth)
+
+    verdicts = [signal["verdict"] for signal in harness.signals("versions_compared")]
+    assert verdicts == ([] if harness.view()["blind"] else ["worse"])
+    assert bool(harness.view()["blind"]) == (missing is not always)
+
+
+@pytest.mark.parametrize("clock", ["wall", "stream"])
+def test_repeats_failed_calls_and_corrections_count_for_nothing(clock: Literal["wall", "stream"]) -> None:
+    plain, odd = (MonitorHarness(MonitorConfig(), clock=clock) for _ in range(2))
+    made = [prediction(f"p{i}", 1, at=T0 + i) for i in range(4)]
+    come = [feedback(f"p{i}", 1, at=T0 + i + 5) for i in range(2)]
+    plain.take("predictions", *made)
+    plain.take("feedback", *come)
+    failed = prediction("failed", None, at=T0 + 9, error="timeout")
+    odd.take("predictions", *made, *made, failed)
+    odd.take("feedback", *come, *come, feedback("p0", 0, at=T0 + 20), feedback("failed", 1, at=T0 + 30))
+
+    def counts(harness: MonitorHarness) -> bytes:
+        return next(raw for name, raw in harness.sections.items() if name.startswith("labels/"))
+
+    assert counts(odd) == counts(plain)
