@@ -99,12 +99,19 @@ class VersionsCompared(TypedDict):
     model_id: Name
     model_version: Name
     previous_version: Name
-    verdict: Literal["worse", "better"]
+    #: `not_worse`: shown to cost less than the margin that the team accepts, and not more than that.
+    verdict: Literal["worse", "better", "not_worse"]
     pairs: int
     error: Rate
     previous_error: Rate
     #: The chance of ever being wrong that the test was given.
     alpha: float
+    #: The loss that the newer version may cost.
+    margin: NotRequired[float]
+    #: Whether both answered the same requests, each its own (split traffic), or some of each.
+    pairing: NotRequired[Literal["same_event", "split", "mixed"]]
+    #: Of the newer version. The answers of one in shadow reach nobody: there is nothing to roll back.
+    role: NotRequired[Role | None]
 
 
 class DataFault(TypedDict):

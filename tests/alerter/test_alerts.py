@@ -224,6 +224,14 @@ def test_a_version_that_is_better_is_no_alert() -> None:
     assert harness.decisions() == [("trigger_withheld", "policy_off")]
 
 
+def test_a_shadow_that_is_worse_calls_nobody() -> None:
+    harness = AlerterHarness()
+    harness.signal({**comparison(1, "worse"), "role": "shadow"})
+
+    assert harness.alerts() == []
+    assert harness.decisions() == []
+
+
 def test_trouble_with_a_trigger_is_over_when_another_version_serves() -> None:
     harness = after_page()
     (trigger,) = harness.triggers()

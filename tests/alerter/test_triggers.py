@@ -55,13 +55,15 @@ def test_a_rollback_trigger_names_the_version_to_go_back_to() -> None:
     assert harness.alert("version_worse").alert_id == trigger.alert_id
 
 
-def test_a_promote_trigger_names_the_better_version_where_the_team_lets_it() -> None:
+@pytest.mark.parametrize("verdict", ["better", "not_worse"])
+def test_a_promote_trigger_names_the_better_version_where_the_team_lets_it(verdict: str) -> None:
     harness = harness_with(promote="auto")
-    harness.signal(comparison(1, "better"))
+    harness.signal({**comparison(1, verdict), "margin": 0.02})
     (trigger,) = harness.triggers()
 
     assert (trigger.action, trigger.model_version, trigger.target_version) == ("promote", "v1", "v2")
     assert trigger.alert_id is None
+    assert trigger.reason["margin"] == 0.02
 
 
 @pytest.mark.parametrize("action", ["retrain", "rollback", "promote"])

@@ -162,11 +162,13 @@ class AlerterStep(HoldsAllItsState):
 
     def _compared(self, model: Model, signal: SignalData) -> None:
         version = signal["model_version"]
-        if signal["verdict"] == "better":
+        if signal["verdict"] in ("better", "not_worse"):
             for alert in model.firing("version_worse", version):
                 self._resolve(model, alert, signal["at"], Reason.VERSION_BETTER)
             self._triggers.wish("promote", model, signal, None, now=self._latest)
             return
+        if signal.get("role") == "shadow":
+            return  # its answers reach nobody
         model.wishes.pop("promote", None)
         alert = self._alerts.fire("version_worse", model, signal, cause.of_comparison(signal))
         self._triggers.wish("rollback", model, signal, alert, now=self._latest)

@@ -44,6 +44,9 @@ class ModelConfig(BaseModel):
     feature_detectors: tuple[FeatureDetector, ...] = ("adwin",)
     #: Features whose numbers are watched; other values of theirs are passed over.
     watch_features: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    #: The loss (0 to 1) that a new version may cost against the one before it. 0: which of them is better; 0.01: one
+    #: that is shown to be worse by less than a point is not worse.
+    comparison_margin: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     #: Whether a rise of the errors calls anyone at all. False: the e-detector is off.
     pages: bool = True
 

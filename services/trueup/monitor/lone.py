@@ -146,7 +146,8 @@ class Lone:
         if noticed:
             self.noticed += [(model, item) for item in noticed]
         if model.compared is not None and model.decides(version, outcome, answer[PREDICTED_AT]):
-            verdict = Compared(model.compared, at, model.inflation)
+            version_role = model.versions[model.compared.new].role
+            verdict = Compared(model.compared, at, model.inflation, version_role)
             self.noticed.append((model, Item(index, answer_place(0, THEN_VERDICT), verdict)))
         judged = (*answer[:COUNTED], counted(outcome), answer[UNDER])
         model.waiting.put(prediction_id, (day, came_at, first_offset, truth, (judged,)))

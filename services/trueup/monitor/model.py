@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trueup.monitor import budget
@@ -10,6 +10,7 @@ from trueup.monitor.blindness import Sight
 from trueup.monitor.config import MonitorConfig, Task
 from trueup.monitor.join import (
     ACTUAL,
+    PREDICTED_AT,
     PREDICTION,
     PROBABILITY,
     SCORE,
@@ -18,11 +19,13 @@ from trueup.monitor.join import (
     Answer,
     Truth,
     Waiting,
+    outcome_of,
     prefix_of,
 )
 from trueup.monitor.label_coverage import LabelCoverage
 from trueup.monitor.outcome import RIGHT, WRONG, Outcome, infer_task, judge
 from trueup.monitor.segments import OTHER
+from trueup.monitor.shadows import Shadows
 from trueup.monitor.training_data import TrainingIndex
 from trueup.monitor.version import NOT_SERVING, Version
 from trueup.monitor.versions_compared import VersionsCompared
@@ -53,6 +56,7 @@ class Model:
         self.sight = Sight()
         self.labels = LabelCoverage(self.config.segments)
         self.compared: VersionsCompared | None = None
+        self.shadows = Shadows(fleet.comparison_alpha, self.config.comparison_margin)
         #: Label time up to which the budget was earned; None before the first truth.
         self.earned_until: float | None = None
         self.waiting = Waiting("" if self.is_rest else prefix_of(model_id))
@@ -85,7 +89,8 @@ class Model:
             return
         before = self._serving(besides=model_version)
         if before is not None:
-            self.compared = VersionsCompared(model_version, before, self.fleet.comparison_alpha, since=at)
+            alpha, margin = self.fleet.comparison_alpha, self.config.comparison_margin
+            self.compared = VersionsCompared(model_version, before, alpha, since=at, margin=margin)
 
     def appeared(self, version: Version) -> None:
         """A version that nobody deployed has served a while: hold it against the one before it.
@@ -118,6 +123,8 @@ class Model:
                 if other.role in (None, "champion") and other.model_version != OTHER:
                     other.role = "retired"
         if is_one:
+            if version.role != role:
+                self.shadows.role_changed(model_version)
             version.role = role
 
     # -- ids --------------------------------------------------------------------------------------------------------
@@ -158,6 +165,32 @@ class Model:
             return False
         return compared.add(version.model_version, outcome, predicted_at)
 
+    def decided_by(self, answers: Sequence[Answer]) -> list[VersionsCompared]:
+        """Take what the answers of several versions to one request turned out; the tests that it brings a verdict."""
+        decided = self.shadows.take(answers, self.versions)
+        compared = self.compared
+        if compared is not None and self._decides_together(compared, answers):
+            decided.append(compared)
+        return decided
+
+    def _decides_together(self, compared: VersionsCompared, answers: Sequence[Answer]) -> bool:
+        """`decides` of several answers: those of the two versions on trial make a pair where both could be judged."""
+        judged = [
+            (self.answered_by(answer), outcome, answer[PREDICTED_AT])
+            for answer in answers
+            if (outcome := outcome_of(answer)) is not None
+        ]
+        by_name = {version.model_version: outcome for version, outcome, at in judged if at >= compared.since}
+        new, old = by_name.get(compared.new), by_name.get(compared.old)
+        if new is not None and old is not None and self.versions[compared.new].serves:
+            return compared.add_pair(new, old)
+        return any(self.decides(*one) for one in judged)  # after the verdict none counts
+
+    @property
+    def comparisons(self) -> list[VersionsCompared]:
+        """The tests there are: of the version that came last to serve, and of those in shadow."""
+        return [*([] if self.compared is None else [self.compared]), *self.shadows.tests.values()]
+
     def earn(self, at: float) -> float:
         """The budget for the label time since the model's previous outcome, of whichever version.
 
@@ -188,6 +221,7 @@ class Model:
             "training": self.training.snapshot(),
             "sight": self.sight.snapshot(),
             "compared": None if self.compared is None else self.compared.snapshot(),
+            "shadows": self.shadows.snapshot(),
             "earned_until": self.earned_until,
             "versions": list(self.versions),
             "ids_by_day": self.waiting.by_day,
@@ -201,6 +235,7 @@ class Model:
         self.training.restore(data["training"])
         self.sight = Sight.restore(data["sight"])
         self.compared = None if data["compared"] is None else VersionsCompared.restore(data["compared"])
+        self.shadows.restore(data.get("shadows", ()))
         self.earned_until = data["earned_until"]
         for name in data["versions"]:
             self.versions[name] = Version(name, self.config, self.fleet)

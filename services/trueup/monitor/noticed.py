@@ -41,6 +41,8 @@ class Compared:
     compared: VersionsCompared
     at: float
     inflation: float
+    #: Of the new version, when the verdict fell.
+    role: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,8 @@ def _another(
         if not others:
             run.model.training.labelled(truth[OBSERVED_AT], first_offset, truth[OFFSET])
         answer = run.join(index, len(others), answer, truth, day)
+        if others:
+            run.decide_late(index, (*others, answer), truth[OBSERVED_AT])
     run.waiting.put(prediction_id, (day, came_at, first_offset, truth, (*others, answer)))
     return truth is not None
 

@@ -15,6 +15,7 @@ from trueup.monitor.join import ENTRY_DAY, OBSERVED_AT, Answer, Entry, Truth, co
 from trueup.monitor.model import Model
 from trueup.monitor.noticed import SIGHT, THEN_VERDICT, Compared, Item, SightBack, answer_place
 from trueup.monitor.version import Version
+from trueup.monitor.versions_compared import VersionsCompared
 from trueup.step import Arrival
 
 #: Event times later than the record itself by more than this are taken for the record's.
@@ -116,8 +117,11 @@ class Run:
         self.touched[version.model_version] = version
         return version
 
-    def join(self, index: int, place: int, answer: Answer, truth: Truth, day: int) -> Answer:
-        """A truth met the answer at this place of an entry for the first time; the answer, as judged."""
+    def join(self, index: int, place: int, answer: Answer, truth: Truth, day: int, *, together: bool = False) -> Answer:
+        """A truth met the answer at this place of an entry for the first time; the answer, as judged.
+
+        `together`: with the other answers of the entry, of which `decide` is told next.
+        """
         model = self.model
         name, prediction, probability, predicted_at, segment, _, under = answer
         version = model.versions[under or name]
@@ -131,11 +135,26 @@ class Run:
             return answer
         budget = model.earn(observed_at) if model.config.pages else 0.0
         version.settled.append((index, place, observed_at, predicted_at, outcome, budget, segment))
-        if model.compared is not None and model.decides(version, outcome, predicted_at):
-            self.flush()
-            verdict = Compared(model.compared, observed_at, model.inflation)
-            self.noticed.append(Item(index, answer_place(place, THEN_VERDICT), verdict))
+        if not together and model.compared is not None and model.decides(version, outcome, predicted_at):
+            self.verdict(index, place, model.compared, observed_at)
         return name, prediction, probability, predicted_at, segment, counted(outcome), under
+
+    def decide(self, index: int, answers: Sequence[Answer], at: float) -> None:
+        """A truth met these answers, all of its entry, for the first time and together."""
+        for compared in self.model.decided_by(answers):
+            self.verdict(index, len(answers) - 1, compared, at)
+
+    def decide_late(self, index: int, answers: Sequence[Answer], at: float) -> None:
+        """The last of these answers, all of its entry, met a truth that the others had met before."""
+        for compared in self.model.shadows.take(answers, self.model.versions, came=answers[-1]):
+            self.verdict(index, len(answers) - 1, compared, at)
+
+    def verdict(self, index: int, place: int, compared: VersionsCompared, at: float) -> None:
+        """A test came to its verdict, by the answer at this place."""
+        self.flush()
+        role = self.model.versions[compared.new].role
+        verdict = Compared(compared, at, self.model.inflation, role)
+        self.noticed.append(Item(index, answer_place(place, THEN_VERDICT), verdict))
 
     def see(self, what: Missing, first: int, at: float, latest: float) -> None:
         """Some came: the first on this arrival, of event time `at`; the latest event time of all is `latest`.

@@ -88,11 +88,14 @@ def compared(model: Model, noticed: Compared) -> dict[str, Any]:
         "model_id": model.model_id,
         "model_version": test.new,
         "previous_version": test.old,
-        "verdict": test.test.verdict,
+        "verdict": test.verdict,
         "pairs": test.test.n,
         "error": _rate(test.new_tally, inflation),
         "previous_error": _rate(test.old_tally, inflation),
         "alpha": test.test.alpha,
+        "margin": test.test.margin,
+        "pairing": test.pairing,
+        "role": noticed.role,
     }
 
 

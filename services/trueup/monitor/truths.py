@@ -44,7 +44,10 @@ def fold(run: Run) -> float:
         if len(answers) == 1:
             answers = (join(index, 0, answers[0], truth, day),)
         else:
-            answers = tuple([join(index, place, answer, truth, day) for place, answer in enumerate(answers)])
+            answers = tuple(
+                [join(index, place, answer, truth, day, together=True) for place, answer in enumerate(answers)]
+            )
+            run.decide(index, answers, at)
         hot[prediction_id] = changed[prediction_id] = (day, came_at, first_offset, truth, answers)
     run.flush()
     if seen:  # truths of nothing that was predicted here leave the monitor as blind as none

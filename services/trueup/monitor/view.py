@@ -10,6 +10,7 @@ import orjson
 from trueup.monitor.cohorts import Cohort, day_name
 from trueup.monitor.model import Model
 from trueup.monitor.version import Version
+from trueup.monitor.versions_compared import VersionsCompared
 from trueup.monitor.windows import HOUR, Tally, Windows
 from trueup.statistics.intervals import Interval, rate_interval
 
@@ -30,6 +31,7 @@ def model_view(model: Model) -> dict[str, Any]:
         **{name: sum(version[name] for version in versions) for name in SUMMED},
         "false_pages_per_month": model.pages_per_month,
         "blind": {**model.sight.blind, **model.labels.shown},
+        "comparisons": [_comparison(compared, model.inflation) for compared in model.comparisons],
         "versions": versions,
     }
 
@@ -69,6 +71,29 @@ def _version_view(version: Version) -> dict[str, Any]:
     }
 
 
+def _comparison(compared: VersionsCompared, inflation: float) -> dict[str, Any]:
+    """A newer version against the one before it: what was found, or how far from finding it is."""
+    return {
+        "model_version": compared.new,
+        "previous_version": compared.old,
+        "verdict": compared.verdict,
+        "pairing": compared.pairing,
+        "pairs": compared.test.n,
+        "mean_difference": compared.test.mean if compared.test.n else None,
+        "error": _mean_loss(compared.new_tally, inflation),
+        "previous_error": _mean_loss(compared.old_tally, inflation),
+        "alpha": compared.test.alpha,
+        "margin": compared.test.margin,
+        "more_events_needed": compared.more_events_needed,
+    }
+
+
+def _mean_loss(tally: Tally, inflation: float) -> dict[str, Any]:
+    mean = tally.mean_loss
+    low, high = _interval(min(1.0, max(0.0, mean or 0.0)) * tally.n, tally.n, inflation)
+    return {"mean": mean, "n": tally.n, "low": low, "high": high}
+
+
 def _accuracy(correct: int, n: int, inflation: float) -> dict[str, Any]:
     """With a 95 % interval for as many independent outcomes as these are worth."""
     low, high = _interval(correct, n, inflation)
@@ -76,7 +101,7 @@ def _accuracy(correct: int, n: int, inflation: float) -> dict[str, Any]:
 
 
 @lru_cache(10_000)
-def _interval(correct: int, n: int, inflation: float) -> Interval:
+def _interval(correct: float, n: int, inflation: float) -> Interval:
     """As `rate_interval`: most models have the few outcomes of others, or the same in all of their windows."""
     return rate_interval(correct, n, inflation=inflation)
 

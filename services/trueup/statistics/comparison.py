@@ -15,6 +15,8 @@ Verdict = Literal["worse", "better", "undecided"]
 
 _BETS = geometric_bets(0.005, 0.6, 12)
 _WIDEST_MARGIN = 0.5
+#: Of fewer differences the mean says too little to foretell anything.
+_LEAST_TO_FORETELL = 30
 
 
 class SequentialComparison:
@@ -72,6 +74,34 @@ class SequentialComparison:
         """The wealth bet on "better", as a part of what decides: 1 or more is a verdict."""
         return math.exp(_log_mean_exp(self._log_better) - self._log_threshold)
 
+    @property
+    def more_needed(self) -> int | None:
+        """How many differences more the verdict is expected to take, should they go on as those so far.
+
+        Bet k has grown by L_k / n at each of n differences, in logarithms. Going on so, it brings the mean of all K to
+        the threshold by itself once L_k = log(2K / alpha); the first of either side that does decides:
+
+            min over k, L_k > 0, of (log(2K / alpha) - L_k) / (L_k / n)
+
+        With small bets L_k / n is λm - λ²s/2 for the mean m and the mean square s of d - g, at its highest m²/2s: to
+        see half the difference takes four times as long. None: too few to say (less than 30), or no bet has grown, so
+        that at this difference none would ever tell. 0 after the verdict.
+
+        >>> comparison = SequentialComparison(alpha=0.01)
+        >>> for _ in range(100):
+        ...     comparison.update(1.0)
+        ...     comparison.update(-0.8)
+        >>> comparison.n, comparison.more_needed
+        (200, 1086)
+        """
+        if self.verdict != "undecided":
+            return 0
+        best = max(*self._log_worse, *self._log_better)
+        if self.n < _LEAST_TO_FORETELL or best <= 0.0:
+            return None
+        alone = self._log_threshold + math.log(len(_BETS))
+        return max(1, math.ceil((alone - best) * self.n / best))
+
     def update(self, d: float) -> None:
         """Take one difference of losses. After the verdict nothing changes any more, and the figures stay its figures.
 
@@ -84,6 +114,8 @@ class SequentialComparison:
             return
         self.n += 1
         self._total += d
+        if d == self.margin:
+            return  # no bet gains or loses: with 0/1 losses on the same events most differences are 0
         worse_steps, better_steps = self._steps.get(d) or self._steps_of(d)
         self._log_worse = worse = [w + s for w, s in zip(self._log_worse, worse_steps, strict=True)]
         self._log_better = better = [w + s for w, s in zip(self._log_better, better_steps, strict=True)]

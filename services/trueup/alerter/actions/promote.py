@@ -7,7 +7,7 @@ from trueup_schemas.reason import Reason
 
 
 def request(signal: SignalData) -> Request | None:
-    """From a `versions_compared` with the verdict "better"."""
+    """From a `versions_compared` with the verdict "better" or "not_worse"."""
     reason = {
         "code": Reason.VERSION_BETTER,
         "error": signal["error"],
@@ -15,4 +15,6 @@ def request(signal: SignalData) -> Request | None:
         "pairs": signal["pairs"],
         "alpha": signal["alpha"],
     }
+    if signal.get("margin"):
+        reason["margin"] = signal["margin"]  # not better, but not worse by more than that
     return Request(signal["previous_version"], target_version=signal["model_version"], reason=reason)
