@@ -13,6 +13,8 @@ VERSION = "version"
 WINDOWS = "windows"
 SEGMENT = "segment"
 COHORTS = "cohorts"
+#: The counts that metrics come from: the open hour, the other hours, the days.
+SCORECARDS = "scorecards"
 #: Only in form 1, where every entry of the join was a section.
 WAITING = "join"
 
