@@ -161,11 +161,15 @@ def test_absurd_scores_do_not_stop_the_watch_on_scores() -> None:
         pytest.param(1, 0.75, 0.75, id="one probability"),
         pytest.param("a", {"a": 0.75, "b": 0.25}, 0.75, id="that of the predicted label"),
         pytest.param(True, {"true": 0.75, "false": 0.25}, 0.75, id="of a truth value as JSON writes it"),
+        pytest.param(False, {"true": 0.75, "false": 0.25}, 0.75, id="of two truth values that of true"),
+        pytest.param(0, {"0": 0.25, "1": 0.75}, 0.75, id="of 0 and 1 that of 1"),
         pytest.param(3, {"3": 0.75}, 0.75, id="of a whole number"),
         pytest.param("a", {"b": 0.25}, None, id="of a label without one there is none"),
     ],
 )
-def test_the_watched_probability_is_that_of_the_predicted_label(answer: Any, probability: Any, watched: Any) -> None:
+def test_the_watched_probability_is_that_of_the_positive_label_or_the_predicted(
+    answer: Any, probability: Any, watched: Any
+) -> None:
     harness = MonitorHarness()
     event = prediction("p1", answer, probability=probability)
     harness.take("predictions", event)

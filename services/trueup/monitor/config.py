@@ -23,6 +23,8 @@ class ModelConfig(BaseModel):
 
     #: None: inferred from the first outcome.
     task: Task | None = None
+    #: Binary: the label that precision, recall and AUC are about, and whose probability is given. 1 is also `true`.
+    positive_label: bool | int | float | str = 1
     #: Regression: right when within this share of the truth (0.10 = 10 %). None: no accuracy, only errors.
     tolerance: Annotated[float, Field(gt=0, le=10)] | None = None
     #: Segment names whose values are looked at apart.

@@ -14,11 +14,15 @@ from math import inf
 from trueup.monitor.blindness import Missing
 from trueup.monitor.fleet import Fleet
 from trueup.monitor.join import (
+    ACTUAL,
     COUNTED,
     ENTRY_ANSWERS,
     ENTRY_DAY,
     LAST_DAY,
     PREDICTED_AT,
+    PREDICTION,
+    PROBABILITY,
+    SCORE,
     SEGMENT,
     UNDER,
     VERSION,
@@ -142,7 +146,8 @@ class Lone:
         version.met(truth, day)
         model.labels.counts.met.append(answer)
         budget = model.earn(at) if model.config.pages else 0.0
-        noticed = version.turned_out((index, 0, at, answer[PREDICTED_AT], outcome, budget, answer[SEGMENT]))
+        evidence = (model.task, answer[PREDICTION], answer[PROBABILITY], truth[ACTUAL], truth[SCORE])
+        noticed = version.turned_out((index, 0, at, answer[PREDICTED_AT], outcome, budget, answer[SEGMENT], evidence))
         if noticed:
             self.noticed += [(model, item) for item in noticed]
         if model.compared is not None and model.decides(version, outcome, answer[PREDICTED_AT]):

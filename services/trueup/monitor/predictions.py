@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trueup.monitor.config import ModelConfig
 from trueup.monitor.join import (
     ENTRY_ANSWERS,
     LAST_DAY,
@@ -22,13 +23,16 @@ from trueup.monitor.run import Run
 from trueup.monitor.version import Version
 from trueup.monitor.windows import DAY
 
+#: The labels of a probability that are those of a binary model, where it is not configured as another.
+_TRUTH_VALUES = ({"true", "false"}, {"0", "1"})
+
 
 def fold(run: Run) -> float:
     """Fold in the predictions of a run; the latest event time among them."""
     times = run.times("predicted_at")
     waiting, touched = run.waiting, run.touched
     hot, cold, by_day, changed = waiting.hot, not waiting.complete, waiting.by_day, waiting.changed
-    wall, names, is_rest = run.wall, run.segments, run.is_rest
+    wall, names, is_rest, config = run.wall, run.segments, run.is_rest, run.model.config
     told: list[tuple[int, float]] = []
     labels_made = run.model.labels.counts.made
     for index, at, (offset, _, timestamp, event) in zip(run.indexes, times, run.taken, strict=True):
@@ -38,7 +42,7 @@ def fold(run: Run) -> float:
         answer: Answer = (
             name,
             event.get("prediction"),
-            _positive(event) if type(probability := event.get("probability")) is dict else probability,
+            _probability(config, event) if type(probability := event.get("probability")) is dict else probability,
             at,
             segment_of(names, event) if names else None,
             None,
@@ -140,8 +144,17 @@ def segment_of(names: Sequence[str], event: Mapping[str, Any]) -> dict[str, str]
     return {name: given[name] for name in names if name in given} if given else None
 
 
-def _positive(event: Mapping[str, Any]) -> float | None:
-    """Of the probabilities of all labels, that of the predicted one."""
-    label = event.get("prediction")
-    found: float | None = event["probability"].get(str(label).lower() if isinstance(label, bool) else str(label))
-    return found
+def _probability(config: ModelConfig, event: Mapping[str, Any]) -> float | None:
+    """Of the probabilities of all labels, that of the positive one of two, else that of the predicted one."""
+    given: Mapping[str, float] = event["probability"]
+    if config.task != "multiclass" and (config.task == "binary" or given.keys() in _TRUTH_VALUES):
+        positive = config.positive_label
+        for name in ("1", "true") if positive == 1 else (_written(positive),):
+            if name in given:
+                return given[name]
+    return given.get(_written(event.get("prediction")))
+
+
+def _written(label: Any) -> str:
+    """A label as the key of an object."""
+    return str(label).lower() if isinstance(label, bool) else str(label)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from trueup.monitor.blindness import Missing
-from trueup.monitor.join import ENTRY_DAY, OBSERVED_AT, Answer, Entry, Truth, counted, prefix_of
+from trueup.monitor.join import ACTUAL, ENTRY_DAY, OBSERVED_AT, SCORE, Answer, Entry, Truth, counted, prefix_of
 from trueup.monitor.model import Model
 from trueup.monitor.noticed import SIGHT, THEN_VERDICT, Compared, Item, SightBack, answer_place
 from trueup.monitor.version import Version
@@ -134,7 +134,8 @@ class Run:
             self.noticed += version.reach(observed_at, index, place)
             return answer
         budget = model.earn(observed_at) if model.config.pages else 0.0
-        version.settled.append((index, place, observed_at, predicted_at, outcome, budget, segment))
+        evidence = (model.task, prediction, probability, truth[ACTUAL], truth[SCORE])
+        version.settled.append((index, place, observed_at, predicted_at, outcome, budget, segment, evidence))
         if not together and model.compared is not None and model.decides(version, outcome, predicted_at):
             self.verdict(index, place, model.compared, observed_at)
         return name, prediction, probability, predicted_at, segment, counted(outcome), under

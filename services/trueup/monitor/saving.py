@@ -77,6 +77,8 @@ def changed_sections(model: Model, versions: Collection[str]) -> dict[str, bytes
 def _version_sections(model_id: str, version: Version) -> dict[str, bytes | None]:
     own = version.model_version
     found: dict[str, bytes | None] = {sections.name(sections.VERSION, model_id, own): pack(version.snapshot())}
+    for part, data in version.scorecards.changes().items():
+        found[sections.name(sections.SCORECARDS, model_id, own, part)] = pack(data)
     label_time = version.windows.label_time
     if label_time.closed_changed:
         found[sections.name(sections.WINDOWS, model_id, own)] = pack(label_time.closed_snapshot())
@@ -95,6 +97,7 @@ def touch_all(model: Model) -> None:
         version.windows.label_time.closed_changed = True
         version.segments.touch()
         version.cohorts.touch()
+        version.scorecards.touch()
 
 
 def pack_whole(model: Model) -> tuple[bytes, list[str]]:
@@ -127,6 +130,8 @@ def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
         model.versions[parts[1]].windows.label_time.restore_closed(data)
     for parts, data in by_kind.get(sections.COHORTS, []):
         model.versions[parts[1]].cohorts.restore(data)
+    for parts, data in by_kind.get(sections.SCORECARDS, []):
+        model.versions[parts[1]].scorecards.restore(parts[2], data)
     segments: dict[str, dict[tuple[str, str], Any]] = {}
     for (_, version, name, value), data in by_kind.get(sections.SEGMENT, []):
         segments.setdefault(version, {})[name, value] = data

@@ -16,6 +16,8 @@ COHORTS = "cohorts"
 #: How many predictions of which day have their truth, and how many usually have.
 LABELS = "labels"
 LABEL_COVERAGE = "label-coverage"
+#: The counts that metrics come from: the open hour, the other hours, the days.
+SCORECARDS = "scorecards"
 #: Only in form 1, where every entry of the join was a section.
 WAITING = "join"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from trueup.monitor.config import Task
 from trueup.monitor.join import (
     ACTUAL,
     COUNTED,
     ENTRY_DAY,
+    PREDICTION,
+    PROBABILITY,
     SCORE,
     UNDER,
     Answer,
@@ -16,6 +19,7 @@ from trueup.monitor.join import (
     outcome_of,
 )
 from trueup.monitor.run import Run
+from trueup.monitor.scorecards.scorecard import Evidence
 
 
 def fold(run: Run) -> float:
@@ -92,15 +96,31 @@ def _again(run: Run, known: Truth, now: Truth, answers: tuple[Answer, ...]) -> t
         run.touched[version.model_version] = version
         version.told_again(correction=correction)
     if correction:
-        answers = tuple([_correct(run, answer, truth) for answer in answers])
+        answers = tuple([_correct(run, answer, known, truth) for answer in answers])
     return truth, answers
 
 
-def _correct(run: Run, answer: Answer, truth: Truth) -> Answer:
+def _correct(run: Run, answer: Answer, known: Truth, truth: Truth) -> Answer:
     """Take back what was counted, by whatever settings it was judged then, and count the new truth."""
     version = run.model.answered_by(answer)
     # Sums of floats depend on their order: what came before is counted before.
     run.noticed += version.flush_settled()
     after = run.model.judge(answer, truth)
     version.corrected(answer, outcome_of(answer), after)
+    if answer[COUNTED] is not None:
+        version.scorecards.correct(_evidence(_task_counted(run, answer, known), answer, known), -1)
+    if after is not None:
+        version.scorecards.correct(_evidence(run.model.task, answer, truth), 1)
     return (*answer[:COUNTED], counted(after), answer[UNDER])
+
+
+def _evidence(task: Task | None, answer: Answer, truth: Truth) -> Evidence:
+    return task, answer[PREDICTION], answer[PROBABILITY], truth[ACTUAL], truth[SCORE]
+
+
+def _task_counted(run: Run, answer: Answer, known: Truth) -> Task | None:
+    """As what an answer was counted: the task may have been configured anew since."""
+    task, held = run.model.task, answer[COUNTED]
+    if held is True or held is False:
+        return task if task in ("binary", "multiclass") else "multiclass"
+    return "judged" if task == "judged" or known[ACTUAL] is None else "regression"

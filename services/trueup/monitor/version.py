@@ -21,6 +21,8 @@ from trueup.monitor.noticed import (
     answer_place,
 )
 from trueup.monitor.outcome import LARGEST_ERROR, Outcome
+from trueup.monitor.scorecards.scorecard import Evidence
+from trueup.monitor.scorecards.scorecards import Scorecards
 from trueup.monitor.segments import Segments
 from trueup.monitor.windows import DAY, HOUR, Tally, Windows
 
@@ -34,9 +36,9 @@ COHORT_DAYS = 400
 #: (arrival, answer, event): a prediction that was not seen before, on this arrival of the chunk. Like `Settled` a plain
 #: tuple, since there is one for every event.
 Made = tuple[int, Answer, Mapping[str, Any]]
-#: (arrival, answer, observed_at, predicted_at, outcome, budget, segment): an outcome, on which arrival of the chunk and
-#: for which of the answers to its id.
-Settled = tuple[int, int, float, float, Outcome, float, Mapping[str, str] | None]
+#: (arrival, answer, observed_at, predicted_at, outcome, budget, segment, evidence): an outcome, on which arrival of the
+#: chunk and for which of the answers to its id.
+Settled = tuple[int, int, float, float, Outcome, float, Mapping[str, str] | None, Evidence]
 
 
 class Version:
@@ -60,6 +62,7 @@ class Version:
         self.windows = Windows(fleet.last_outcomes)
         self.segments = Segments(config.segments, fleet)
         self.cohorts = Cohorts(COHORT_DAYS)
+        self.scorecards = Scorecards(config.positive_label)
         self.calls = Calls()
         self.watch = ErrorWatch(config, inflation=inflation)
         #: The hour of label time that is still open, as hours since 1970.
@@ -151,13 +154,14 @@ class Version:
 
     def turned_out(self, settled: Settled) -> Sequence[Item]:
         """Fold in one outcome at once; nothing else waits in `settled`."""
-        arrival, answer, observed_at, predicted_at, outcome, budget, segment = settled
+        arrival, answer, observed_at, predicted_at, outcome, budget, segment, evidence = settled
         found: list[Item] = []
         if observed_at >= _end_of_hour(self.open_hour):
             found = self.reach(observed_at, arrival, answer)
         self.total.add(outcome)
         self.cohorts.settle(predicted_at, outcome)
         self.windows.add(outcome, observed_at)
+        self.scorecards.add_all((evidence,), (observed_at,))
         if segment:
             self.segments.add_all((segment,), (outcome,), (observed_at,))
         for change in self.watch.on_loss(outcome[2], observed_at, budget):
@@ -222,10 +226,11 @@ class Version:
     def _fold(self, settled: Sequence[Settled]) -> list[Item]:
         if not settled:
             return []
-        arrivals, answers, observed_at, predicted_at, outcomes, budgets, segments = zip(*settled, strict=True)
+        arrivals, answers, observed_at, predicted_at, outcomes, budgets, segments, given = zip(*settled, strict=True)
         self.total.add_all(outcomes)
         self.cohorts.settled(predicted_at, outcomes)
         self.windows.add_all(outcomes, observed_at)
+        self.scorecards.add_all(given, observed_at)
         if self.segments:
             self.segments.add_all(segments, outcomes, observed_at)
         losses = [outcome[2] for outcome in outcomes]

@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 
 from trueup.monitor.cohorts import Cohort, day_name
+from trueup.monitor.config import Task
+from trueup.monitor.metrics_shown import metrics_shown
 from trueup.monitor.model import Model
 from trueup.monitor.version import Version
 from trueup.monitor.versions_compared import VersionsCompared
@@ -22,7 +24,7 @@ SUMMED = ("predictions", "joined", "correct", "pending", "expired")
 
 def model_view(model: Model) -> dict[str, Any]:
     """One model as `trueup status --json` gives it."""
-    versions = [_version_view(version) for version in model.versions.values()]
+    versions = [_version_view(version, model.task) for version in model.versions.values()]
     return {
         "model_id": model.model_id,
         "task": model.task,
@@ -36,7 +38,7 @@ def model_view(model: Model) -> dict[str, Any]:
     }
 
 
-def _version_view(version: Version) -> dict[str, Any]:
+def _version_view(version: Version, task: Task | None) -> dict[str, Any]:
     counts = version.counts
     day = version.windows.label_time.day()
     inflation = version.inflation
@@ -56,6 +58,7 @@ def _version_view(version: Version) -> dict[str, Any]:
         "mean_error": total.mean_error,
         "rmse": total.root_mean_squared_error,
         "mean_error_day": day.mean_error,
+        "metrics": metrics_shown(version.scorecards, task, inflation),
         "label_coverage": counts["joined"] / counts["predictions"] if counts["predictions"] else None,
         "calls": {
             "n": version.calls.n,
