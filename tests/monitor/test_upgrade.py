@@ -39,7 +39,8 @@ def restored(clock: Any) -> MonitorHarness:
 
 def without_new(view: Event) -> Event:
     """A view as the version before knew it."""
-    versions = [{name: of for name, of in version.items() if name != "let_go"} for version in view["versions"]]
+    new = ("let_go", "features")
+    versions = [{name: of for name, of in version.items() if name not in new} for version in view["versions"]]
     return {name: of for name, of in view.items() if name != "let_go"} | {"versions": versions}
 
 

@@ -43,6 +43,10 @@ class ModelConfig(BaseModel):
     feature_detectors: tuple[FeatureDetector, ...] = get_args(FeatureDetector)
     #: Features whose numbers are watched; other values of theirs are passed over.
     watch_features: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    #: Features looked at for faults and drift, each held against its own first so many values and days; 0: none.
+    most_features: Annotated[int, Field(ge=0, le=1_000)] = 100
+    feature_reference_values: Annotated[int, Field(ge=200)] = 1_000
+    feature_reference_days: Annotated[float, Field(ge=1)] = 7.0
     #: Whether a rise of the errors calls anyone at all. False: the e-detector is off.
     pages: bool = True
 

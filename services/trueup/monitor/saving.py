@@ -78,6 +78,11 @@ def _version_sections(model_id: str, version: Version) -> dict[str, bytes | None
         found[sections.name(sections.SEGMENT, model_id, own, name, value)] = pack(data)
     for month, rows in version.cohorts.changes().items():
         found[sections.name(sections.COHORTS, model_id, own, month)] = None if rows is None else pack(rows)
+    features = version.features
+    if features.open_changed:
+        found[sections.name(sections.FEATURES, model_id, own)] = pack(features.open_snapshot())
+    if features.closed_changed:
+        found[sections.name(sections.COLUMNS, model_id, own)] = pack(features.closed_snapshot())
     return found
 
 
@@ -88,6 +93,7 @@ def touch_all(model: Model) -> None:
         version.windows.label_time.closed_changed = True
         version.segments.touch()
         version.cohorts.touch()
+        version.features.touch()
 
 
 def pack_whole(model: Model) -> tuple[bytes, list[str]]:
@@ -119,11 +125,19 @@ def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
         model.versions[parts[1]].windows.label_time.restore_closed(data)
     for parts, data in by_kind.get(sections.COHORTS, []):
         model.versions[parts[1]].cohorts.restore(data)
+    _restore_features(model, by_kind)
     segments: dict[str, dict[tuple[str, str], Any]] = {}
     for (_, version, name, value), data in by_kind.get(sections.SEGMENT, []):
         segments.setdefault(version, {})[name, value] = data
     for version, of in segments.items():
         model.versions[version].segments.restore(of)
+
+
+def _restore_features(model: Model, by_kind: Mapping[str, list[tuple[list[str], Any]]]) -> None:
+    for parts, data in by_kind.get(sections.COLUMNS, []):
+        model.versions[parts[1]].features.restore_closed(data)
+    for parts, data in by_kind.get(sections.FEATURES, []):
+        model.versions[parts[1]].features.restore_open(data)
 
 
 def form_of(raw: bytes, name: str) -> int:
