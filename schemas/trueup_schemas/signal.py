@@ -124,8 +124,48 @@ class DataFault(TypedDict):
     model_id: Name
     model_version: Name
     feature: NotRequired[Name | None]
+    #: Where the same befell several features at once.
+    features: NotRequired[list[Name]]
     fault: Name
     detail: Text
+    #: Since when, and whether that is over.
+    since: NotRequired[Seconds]
+    ended: NotRequired[bool]
+
+
+class Drift(TypedDict):
+    """A stream of one version, a day of it held against its reference."""
+
+    #: `prediction`, `score`, or `feature:` and the name of a feature.
+    stream: Annotated[StrictStr, Field(min_length=1, max_length=300)]
+    #: `ks` (Kolmogorov-Smirnov) or `chi2`, its statistic, and its p-value, days varying more than values do.
+    test: Name
+    statistic: float
+    p: float
+    #: Population stability index; Jensen-Shannon divergence in bits.
+    psi: float
+    js: float
+    #: Values in the day and in the reference, and which share of them was missing.
+    n: int
+    reference_n: int
+    missing: float
+    reference_missing: float
+    #: The share of texts that the reference does not have.
+    unseen: NotRequired[float]
+
+
+class FeaturesDrifted(TypedDict):
+    """Features, or the predictions, are no longer distributed as in the reference. It informs: it may be harmless."""
+
+    type: Literal["features_drifted"]
+    number: int
+    series: NotRequired[Int64]
+    at: Seconds
+    model_id: Name
+    model_version: Name
+    #: Those that are, for so many days on end, the furthest first (by `psi`).
+    drifted: list[Drift]
+    days: int
 
 
 class Blind(TypedDict):
@@ -162,6 +202,6 @@ class DeploymentSeen(TypedDict):
 
 
 Signal = Annotated[
-    WindowClosed | ChangeDetected | VersionsCompared | DataFault | Blind | DeploymentSeen,
+    WindowClosed | ChangeDetected | VersionsCompared | DataFault | FeaturesDrifted | Blind | DeploymentSeen,
     Field(discriminator="type"),
 ]

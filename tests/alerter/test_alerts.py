@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from builders import (
@@ -204,6 +206,58 @@ def test_very_many_faults_and_very_long_words_still_make_an_alert() -> None:
 
     assert "Retraining will not help." in harness.alert("performance_drop").cause
     assert "Retraining will not help." in harness.alert("data_fault").cause
+
+
+def unit_change(number: int, *, ended: bool = False, at: float = T0, **more: Any) -> Event:
+    """A fault of which the monitor tells since when it stands, and its end."""
+    signal = fault(number, "temperature", at=at)
+    detail = "Fahrenheit to Celsius: new = 0.5556 * old - 17.78"
+    return signal | {"fault": "unit_changed", "detail": detail, "since": T0 - DAY, "ended": ended} | more
+
+
+def test_each_fault_is_an_alert_and_ends_by_itself() -> None:
+    harness = AlerterHarness()
+    other: Event = {"feature": "age", "fault": "stuck", "detail": "each of 90 values is 3"}
+    harness.signal(unit_change(1), unit_change(2), unit_change(3, **other))
+    harness.signal(unit_change(4, ended=True, at=T0 + HOUR), unit_change(5, ended=True, at=T0 + 2 * HOUR))
+    harness.signal(change(6, at=T0 + 3 * HOUR))
+
+    states = [(alert.summary, alert.status) for alert in harness.alerts() if alert.kind == "data_fault"]
+    temperature, age = (
+        "m v1: temperature: unit changed since 31 Dec 2023 00:00",
+        "m v1: age: stuck since 31 Dec 2023 00:00",
+    )
+    assert states == [(temperature, "firing"), (age, "firing"), (temperature, "resolved")]
+    assert harness.alert("performance_drop").cause == "The data is faulty: age (stuck). Retraining will not help."
+
+
+def test_while_units_are_mixed_up_an_error_brings_no_retraining_and_after_it_does() -> None:
+    harness = AlerterHarness()
+    harness.signal(unit_change(1), change(2))
+    assert harness.triggers() == []
+    assert harness.alerts()[0].cause == ("Fahrenheit to Celsius: new = 0.5556 * old - 17.78. Retraining will not help.")
+
+    harness.signal(window(3, 0.05, at=T0 + HOUR), window(4, 0.05, at=T0 + 30 * HOUR))
+    harness.signal(unit_change(5, ended=True, at=T0 + 31 * HOUR), change(6, at=T0 + 32 * HOUR))
+    assert [trigger.action for trigger in harness.triggers()] == ["retrain"]
+
+
+def test_a_fault_is_over_when_another_version_takes_the_place_of_its_own() -> None:
+    harness = AlerterHarness()
+    harness.signal(unit_change(1), deployed(2, "v2", at=T0 + HOUR), change(3, version="v2", at=T0 + 2 * HOUR))
+
+    assert harness.alert("data_fault").evidence["resolved_because"] == "superseded"
+    assert harness.alert("performance_drop").evidence["retraining_helps"] is True
+
+
+def test_several_features_with_one_fault_are_one_alert_that_names_them() -> None:
+    harness = AlerterHarness()
+    names = [f"f{i}" for i in range(7)]
+    harness.signal(unit_change(1, feature=None, features=names, fault="missing"))
+
+    assert harness.alert("data_fault").summary == (
+        "m v1: f0, f1, f2, f3, f4 and 2 more: missing since 31 Dec 2023 00:00"
+    )
 
 
 def test_links_lead_to_the_model() -> None:

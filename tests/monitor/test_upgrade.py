@@ -23,7 +23,7 @@ GOLDEN: dict[str, Any] = msgpack.unpackb(
 )
 CLOCKS = list(GOLDEN)
 #: What that version did not count.
-NEW = ("let_go", "metrics", "comparisons")
+NEW = ("let_go", "metrics", "comparisons", "features")
 
 
 def inputs(saved: list[Any]) -> list[Input]:

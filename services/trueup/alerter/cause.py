@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+#: Features that are named where several have one fault.
+NAMED = 5
+
 CauseKind = Literal["data_fault", "concept_change", "version", "missing"]
 
 
@@ -53,9 +56,19 @@ def of_comparison(signal: Mapping[str, Any]) -> Cause:
 
 def of_fault(signal: Mapping[str, Any]) -> Cause:
     """Of data that is broken."""
-    feature = signal.get("feature") or "the data"
-    summary = f"{signal['model_id']} {signal['model_version']}: {feature}: {signal['fault']}"
-    return Cause("data_fault", summary, f"{_short(signal['detail'])} Retraining will not help.", False)
+    of = faulty(signal)
+    since = f" since {_when(signal['since'])}" if "since" in signal else ""
+    what = f"{'the data' if of == '*' else of}: {signal['fault'].replace('_', ' ')}{since}"
+    summary = f"{signal['model_id']} {signal['model_version']}: {what}"
+    detail = _short(signal["detail"]).removesuffix(".")
+    return Cause("data_fault", summary, f"{detail}. Retraining will not help.", False)
+
+
+def faulty(signal: Mapping[str, Any]) -> str:
+    """Of a data fault, what is faulty: a feature, several, or `*`."""
+    features = signal.get("features") or []
+    named = ", ".join(features[:NAMED]) + (f" and {len(features) - NAMED} more" if len(features) > NAMED else "")
+    return signal.get("feature") or named or "*"
 
 
 def of_blindness(signal: Mapping[str, Any]) -> Cause:

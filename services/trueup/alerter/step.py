@@ -207,7 +207,8 @@ class AlerterStep(HoldsAllItsState):
         if signal["role"] not in ("champion", "retired"):
             return
         kinds: tuple[AlertKind, ...] = ("performance_drop", "version_worse", "trigger_trouble")
-        for alert in [alert for kind in kinds for alert in model.firing(kind)]:
+        over = [alert for kind in kinds for alert in model.firing(kind)]
+        for alert in over + _faults_that_end(model):
             same = alert.model_version == signal["model_version"]
             if same == (signal["role"] == "retired"):
                 self._resolve(model, alert, signal["at"], Reason.SUPERSEDED)
@@ -215,8 +216,23 @@ class AlerterStep(HoldsAllItsState):
             self._changed.add(model.model_id)
 
     def _fault(self, model: Model, signal: SignalData) -> None:
-        model.faults[signal.get("feature") or "*"] = signal["fault"]
-        self._alerts.fire("data_fault", model, signal, cause.of_fault(signal))
+        what = cause.faulty(signal)
+        if "since" not in signal:  # of a monitor that did not tell when a fault ends: one alert says it for all
+            model.faults[what] = signal["fault"]
+            self._alerts.fire("data_fault", model, signal, cause.of_fault(signal))
+            return
+        same = [
+            alert
+            for alert in _faults_that_end(model)
+            if (alert.model_version, alert.evidence["fault"]) == (signal["model_version"], signal["fault"])
+            and cause.faulty(alert.evidence) == what
+        ]
+        if signal.get("ended"):
+            for alert in same:
+                self._resolve(model, alert, signal["at"], Reason.RECOVERED)
+        elif not same:
+            model.faults[what] = signal["fault"]
+            self._alerts.open("data_fault", model, signal, cause.of_fault(signal))
 
     def _blind(self, model: Model, signal: SignalData) -> None:
         lacks = ("missing", "segment")
@@ -242,6 +258,8 @@ class AlerterStep(HoldsAllItsState):
             return
         self._triggers.withdraw(model, alert_id, at)
         self._alerts.resolve(model, alert_id, at, why)
+        if alert.kind == "data_fault" and not _still_faulty(model, alert):
+            model.faults.pop(cause.faulty(alert.evidence), None)
         for trouble in model.firing("trigger_trouble"):
             if trouble.evidence["alert_id"] == alert_id:
                 self._alerts.resolve(model, trouble.alert_id, at, why)
@@ -308,8 +326,19 @@ class AlerterStep(HoldsAllItsState):
 
 
 def _on_versions(model: Model) -> list[Alert]:
-    """The alerts that say a version does badly."""
-    return [*model.firing("performance_drop"), *model.firing("version_worse")]
+    """The alerts that say a version does badly, or is given bad data."""
+    return [*model.firing("performance_drop"), *model.firing("version_worse"), *_faults_that_end(model)]
+
+
+def _faults_that_end(model: Model) -> list[Alert]:
+    """The alerts of data faults of which the monitor will tell the end, or their version goes out of use."""
+    return [alert for alert in model.firing("data_fault") if "since" in alert.evidence]
+
+
+def _still_faulty(model: Model, ended: Alert) -> bool:
+    """Whether another alert says the same of the same data."""
+    what = cause.faulty(ended.evidence)
+    return what in [cause.faulty(alert.evidence) for alert in model.firing("data_fault")]
 
 
 def restore(partition: int, saved: Mapping[str, bytes], *, config: AlerterConfig) -> AlerterStep:

@@ -49,6 +49,10 @@ class ModelConfig(BaseModel):
     #: The loss (0 to 1) that a new version may cost against the one before it. 0: which of them is better; 0.01: one
     #: that is shown to be worse by less than a point is not worse.
     comparison_margin: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    #: Features looked at for faults and drift, each held against its own first so many values and days; 0: none.
+    most_features: Annotated[int, Field(ge=0, le=1_000)] = 100
+    feature_reference_values: Annotated[int, Field(ge=200)] = 1_000
+    feature_reference_days: Annotated[float, Field(ge=1)] = 7.0
     #: Whether a rise of the errors calls anyone at all. False: the e-detector is off.
     pages: bool = True
 

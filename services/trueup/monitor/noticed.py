@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trueup.monitor.blindness import Missing
 from trueup.monitor.error_watch import Change
+from trueup.monitor.features.watch import Told
 from trueup.monitor.versions_compared import VersionsCompared
 from trueup.monitor.windows import Tally
 
@@ -53,7 +54,15 @@ class SightBack:
     at: float
 
 
-Noticed = Changed | HourClosed | Compared | SightBack
+@dataclass(frozen=True, slots=True)
+class OfFeatures:
+    """Something about the features of a version: a fault, a drift."""
+
+    version: Version
+    told: Told
+
+
+Noticed = Changed | HourClosed | Compared | SightBack | OfFeatures
 
 #: In which order what one event brought is told: sight first, then scores and features, then, for each of the answers
 #: that its truth met, the hour that closed, the detectors, the verdict.

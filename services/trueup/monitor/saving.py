@@ -86,6 +86,11 @@ def _version_sections(model_id: str, version: Version) -> dict[str, bytes | None
         found[sections.name(sections.SEGMENT, model_id, own, name, value)] = pack(data)
     for month, rows in version.cohorts.changes().items():
         found[sections.name(sections.COHORTS, model_id, own, month)] = None if rows is None else pack(rows)
+    features = version.features
+    if features.open_changed:
+        found[sections.name(sections.FEATURES, model_id, own)] = pack(features.open_snapshot())
+    if features.closed_changed:
+        found[sections.name(sections.COLUMNS, model_id, own)] = pack(features.closed_snapshot())
     return found
 
 
@@ -98,6 +103,7 @@ def touch_all(model: Model) -> None:
         version.segments.touch()
         version.cohorts.touch()
         version.scorecards.touch()
+        version.features.touch()
 
 
 def pack_whole(model: Model) -> tuple[bytes, list[str]]:
@@ -132,6 +138,7 @@ def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
         model.versions[parts[1]].cohorts.restore(data)
     for parts, data in by_kind.get(sections.SCORECARDS, []):
         model.versions[parts[1]].scorecards.restore(parts[2], data)
+    _restore_features(model, by_kind)
     segments: dict[str, dict[tuple[str, str], Any]] = {}
     for (_, version, name, value), data in by_kind.get(sections.SEGMENT, []):
         segments.setdefault(version, {})[name, value] = data
@@ -144,6 +151,13 @@ def _restore_labels(model: Model, by_kind: Mapping[str, list[tuple[list[str], An
         model.labels.counts.restore(data)
     for _, data in by_kind.get(sections.LABEL_COVERAGE, []):
         model.labels.restore(data)
+
+
+def _restore_features(model: Model, by_kind: Mapping[str, list[tuple[list[str], Any]]]) -> None:
+    for parts, data in by_kind.get(sections.COLUMNS, []):
+        model.versions[parts[1]].features.restore_closed(data)
+    for parts, data in by_kind.get(sections.FEATURES, []):
+        model.versions[parts[1]].features.restore_open(data)
 
 
 def form_of(raw: bytes, name: str) -> int:

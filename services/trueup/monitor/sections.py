@@ -12,6 +12,9 @@ VERSION = "version"
 #: The five minutes of a version's rolling windows, but for the latest.
 WINDOWS = "windows"
 SEGMENT = "segment"
+#: What is known of a version's features; and the window of them that is open.
+COLUMNS = "columns"
+FEATURES = "features"
 COHORTS = "cohorts"
 #: How many predictions of which day have their truth, and how many usually have.
 LABELS = "labels"

@@ -8,7 +8,7 @@ from typing import Any
 from trueup.monitor.detectors.e_detector import Alarm
 from trueup.monitor.label_coverage import Told
 from trueup.monitor.model import Model
-from trueup.monitor.noticed import Changed, Compared, HourClosed
+from trueup.monitor.noticed import Changed, Compared, HourClosed, OfFeatures
 from trueup.monitor.windows import HOUR, Tally
 from trueup.statistics.intervals import rate_interval
 
@@ -97,6 +97,13 @@ def compared(model: Model, noticed: Compared) -> dict[str, Any]:
         "pairing": test.pairing,
         "role": noticed.role,
     }
+
+
+def of_features(model: Model, noticed: OfFeatures) -> dict[str, Any]:
+    """`DataFault` or `FeaturesDrifted`."""
+    told = noticed.told
+    signal = {"type": told.type, "at": told.at, "model_id": model.model_id}
+    return {**signal, "model_version": noticed.version.model_version, **told.data}
 
 
 def blind(model_id: str, missing: str, *, at: float, since: float, ended: bool) -> dict[str, Any]:

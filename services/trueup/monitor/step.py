@@ -24,7 +24,7 @@ from trueup.monitor.fleet import Fleet
 from trueup.monitor.join import prefix_of
 from trueup.monitor.lone import FEW, Lone
 from trueup.monitor.model import Model
-from trueup.monitor.noticed import Changed, Compared, HourClosed, Noticed
+from trueup.monitor.noticed import Changed, Compared, HourClosed, Noticed, OfFeatures
 from trueup.monitor.run import Run, Surroundings
 from trueup.monitor.segments import OTHER
 from trueup.monitor.view import model_view
@@ -297,6 +297,8 @@ class MonitorStep:
             self._signal(signals.hour_closed(model, noticed))
         elif isinstance(noticed, Compared):
             self._signal(signals.compared(model, noticed), urgent=True)
+        elif isinstance(noticed, OfFeatures):
+            self._signal(signals.of_features(model, noticed))
         elif isinstance(noticed, Changed):
             self._signal_change(model, noticed, positions)
         else:

@@ -9,6 +9,8 @@ from trueup.monitor.calls import Calls
 from trueup.monitor.cohorts import Cohorts
 from trueup.monitor.config import ModelConfig, MonitorConfig
 from trueup.monitor.error_watch import Change, ErrorWatch
+from trueup.monitor.features.column import ReferenceSize
+from trueup.monitor.features.watch import FeatureWatch
 from trueup.monitor.join import CORRECTIONS, EVENTS, PREDICTED_AT, PREDICTION, PROBABILITY, REPEATS, Answer, Truth
 from trueup.monitor.noticed import (
     FEATURES,
@@ -18,6 +20,7 @@ from trueup.monitor.noticed import (
     Changed,
     HourClosed,
     Item,
+    OfFeatures,
     answer_place,
 )
 from trueup.monitor.outcome import LARGEST_ERROR, Outcome
@@ -65,6 +68,8 @@ class Version:
         self.scorecards = Scorecards(config.positive_label)
         self.calls = Calls()
         self.watch = ErrorWatch(config, inflation=inflation)
+        size = ReferenceSize(config.feature_reference_values, config.feature_reference_days)
+        self.features = FeatureWatch(size, config.most_features)
         #: The hour of label time that is still open, as hours since 1970.
         self.open_hour: int | None = None
         self.made: list[Made] = []
@@ -150,6 +155,8 @@ class Version:
                 value = _number(features.get(name))
                 if value is not None and (changes := watch.on_feature_once(name, value)):
                     found += self._moved(FEATURES, (made,), changes)
+        if self.config.most_features and (told := self.features.add(made)):
+            found += [Item(made[0], FEATURES, OfFeatures(self, one)) for one in told]
         return found
 
     def turned_out(self, settled: Settled) -> Sequence[Item]:
@@ -186,6 +193,9 @@ class Version:
         for name in self.watch.features:
             given, values = _numbers(made, [(event.get("features") or {}).get(name) for _, _, event in made])
             found += self._moved(FEATURES, given, self.watch.on_feature(name, values))
+        if self.config.most_features:
+            told = self.features.add_all(made)
+            found += [Item(made[place][0], FEATURES, OfFeatures(self, one)) for place, one in told]
         return found
 
     def _moved(self, place: int, given: Sequence[Made], changes: Sequence[Change]) -> list[Item]:

@@ -18,6 +18,8 @@ from trueup.statistics.intervals import Interval, rate_interval
 
 #: Days of cohorts in the view.
 DAYS_SHOWN = 60
+#: Features in the view: those that lie furthest from their reference.
+FEATURES_SHOWN = 3
 #: Counts of a model that are the sums of its versions'.
 SUMMED = ("predictions", "joined", "correct", "pending", "expired")
 
@@ -70,6 +72,7 @@ def _version_view(version: Version, task: Task | None) -> dict[str, Any]:
             for name, values in version.segments.by_name.items()
         },
         "detector": _detector(version),
+        "features": _features(version),
         "days": [_day(day, cohort) for day, cohort in version.cohorts.recent(DAYS_SHOWN)],
     }
 
@@ -131,6 +134,16 @@ def _detector(version: Version) -> dict[str, Any]:
         "days_needed": pager.days_needed,
         "variance_inflation": pager.inflation,
         "reference": None if reference is None else {"mean": reference.mean, "n": reference.n, "bound": reference.m},
+    }
+
+
+def _features(version: Version) -> dict[str, Any]:
+    watched = version.features
+    return {
+        "looked_at": watched.features,
+        "values_not_looked_at": watched.not_looked_at,
+        "faults": watched.faults,
+        "furthest": watched.worst(FEATURES_SHOWN),
     }
 
 
