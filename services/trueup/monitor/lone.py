@@ -19,6 +19,7 @@ from trueup.monitor.join import (
     ENTRY_DAY,
     LAST_DAY,
     PREDICTED_AT,
+    PREDICTION,
     SEGMENT,
     UNDER,
     VERSION,
@@ -32,6 +33,7 @@ from trueup.monitor.model import APPEARS_AFTER, Model
 from trueup.monitor.noticed import THEN_VERDICT, Compared, Item, answer_place
 from trueup.monitor.predictions import segment_of
 from trueup.monitor.run import CLOCK_AHEAD_SECONDS, Surroundings
+from trueup.monitor.segments import names_in
 from trueup.monitor.windows import DAY
 from trueup.step import Arrival
 
@@ -97,7 +99,7 @@ class Lone:
         if not self._has_room(waiting, day) or self._known(waiting, prediction_id) is not None:
             return False
         names = model.config.segments
-        segment = segment_of(names, event) if names else None
+        segment = segment_of(names_in(names), event) if names else None
         answer: Answer = (name, event.get("prediction"), probability, at, segment, None, None)
         counts = version.counts
         counts["predictions"] += 1
@@ -140,7 +142,8 @@ class Lone:
         version = model.versions[name]
         version.met(truth, day)
         budget = model.earn(at) if model.config.pages else 0.0
-        noticed = version.turned_out((index, 0, at, answer[PREDICTED_AT], outcome, budget, answer[SEGMENT]))
+        label = answer[PREDICTION] if model.classifies else None
+        noticed = version.turned_out((index, 0, at, answer[PREDICTED_AT], outcome, budget, answer[SEGMENT], label))
         if noticed:
             self.noticed += [(model, item) for item in noticed]
         if model.compared is not None and model.decides(version, outcome, answer[PREDICTED_AT]):

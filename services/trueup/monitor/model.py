@@ -162,6 +162,11 @@ class Model:
         self.earned_until = max(before, at)
         return budget.earned(self.pages_per_month, at - before)
 
+    @property
+    def classifies(self) -> bool:
+        """Whether its predictions are labels."""
+        return self.task == "binary" or self.task == "multiclass"
+
     def judge(self, answer: Answer, truth: Truth) -> Outcome | None:
         """How the answer turned out; None where that cannot be judged."""
         prediction, actual, task = answer[PREDICTION], truth[ACTUAL], self.task

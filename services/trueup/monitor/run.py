@@ -14,6 +14,7 @@ from trueup.monitor.blindness import Missing
 from trueup.monitor.join import ENTRY_DAY, OBSERVED_AT, Answer, Entry, Truth, counted, prefix_of
 from trueup.monitor.model import Model
 from trueup.monitor.noticed import SIGHT, THEN_VERDICT, Compared, Item, SightBack, answer_place
+from trueup.monitor.segments import names_in
 from trueup.monitor.version import Version
 from trueup.step import Arrival
 
@@ -49,7 +50,7 @@ class Run:
         self.most_ids = most_ids
         self.wall = around.wall
         self.is_rest = model.is_rest
-        self.segments = model.config.segments
+        self.segments = names_in(model.config.segments)
         self.noticed: list[Item] = []
         self.touched: dict[str, Version] = {}
         self.ids_before = model.waiting.total
@@ -129,7 +130,8 @@ class Run:
             self.noticed += version.reach(observed_at, index, place)
             return answer
         budget = model.earn(observed_at) if model.config.pages else 0.0
-        version.settled.append((index, place, observed_at, predicted_at, outcome, budget, segment))
+        label = prediction if model.classifies else None
+        version.settled.append((index, place, observed_at, predicted_at, outcome, budget, segment, label))
         if model.compared is not None and model.decides(version, outcome, predicted_at):
             self.flush()
             verdict = Compared(model.compared, observed_at, model.inflation)

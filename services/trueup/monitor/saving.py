@@ -74,6 +74,8 @@ def _version_sections(model_id: str, version: Version) -> dict[str, bytes | None
     label_time = version.windows.label_time
     if label_time.closed_changed:
         found[sections.name(sections.WINDOWS, model_id, own)] = pack(label_time.closed_snapshot())
+    if version.segment_watch.closed_changed:
+        found[sections.name(sections.SEGMENT_WATCH, model_id, own)] = pack(version.segment_watch.closed_snapshot())
     for (name, value), data in version.segments.changes().items():
         found[sections.name(sections.SEGMENT, model_id, own, name, value)] = pack(data)
     for month, rows in version.cohorts.changes().items():
@@ -86,6 +88,7 @@ def touch_all(model: Model) -> None:
     model.training.closed_changed = True
     for version in model.versions.values():
         version.windows.label_time.closed_changed = True
+        version.segment_watch.closed_changed = True
         version.segments.touch()
         version.cohorts.touch()
 
@@ -117,6 +120,8 @@ def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
         model.versions[parts[1]].restore(data)
     for parts, data in by_kind.get(sections.WINDOWS, []):
         model.versions[parts[1]].windows.label_time.restore_closed(data)
+    for parts, data in by_kind.get(sections.SEGMENT_WATCH, []):
+        model.versions[parts[1]].segment_watch.restore_closed(data)
     for parts, data in by_kind.get(sections.COHORTS, []):
         model.versions[parts[1]].cohorts.restore(data)
     segments: dict[str, dict[tuple[str, str], Any]] = {}

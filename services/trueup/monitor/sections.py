@@ -12,6 +12,8 @@ VERSION = "version"
 #: The five minutes of a version's rolling windows, but for the latest.
 WINDOWS = "windows"
 SEGMENT = "segment"
+#: What a version's segments had in the hours and days that are over, and what is held against them.
+SEGMENT_WATCH = "segment_watch"
 COHORTS = "cohorts"
 #: Only in form 1, where every entry of the join was a section.
 WAITING = "join"
