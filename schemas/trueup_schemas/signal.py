@@ -65,6 +65,35 @@ class WindowClosed(TypedDict):
     day: Rate
 
 
+class SegmentShare(TypedDict):
+    """One value of a segment (or of a pair of them, or a label that was predicted) since the change, and before."""
+
+    segment: dict[str, str]
+    recent: Rate
+    mean_before: float
+    #: Of all outcomes since the change, and in the reference.
+    share: float
+    share_before: float
+    #: What of the rise is its own: since it has another share, and since more is lost on it.
+    mix: float
+    within: float
+
+
+class Explained(TypedDict):
+    """Where a rise comes from, by the values of one segment: `rise` = `mix` + `within`."""
+
+    #: The segment, or `prediction`: the labels that were predicted.
+    by: Text
+    n: int
+    rise: float
+    #: What the other shares of the values explain, with the standard error, and what more errors within them do.
+    mix: float
+    mix_error: float
+    within: float
+    #: The values with the largest parts.
+    parts: list[SegmentShare]
+
+
 class ChangeDetected(TypedDict):
     """A detector fired on a stream of one version."""
 
@@ -86,6 +115,40 @@ class ChangeDetected(TypedDict):
     reference: NotRequired[Reference]
     #: How long a reader may expect to wait for a false alarm of this kind: expected false pages a month.
     false_pages_per_month: NotRequired[float]
+    #: Of a rise that pages: by segment, where it comes from; the one first that tells most of the mix.
+    explained: NotRequired[list[Explained]]
+    training_data: NotRequired[TrainingData]
+
+
+class SegmentRise(TypedDict):
+    """One value of a segment (or of a pair of them) on which more is lost than before."""
+
+    segment: dict[str, str]
+    recent: Rate
+    mean_before: float
+    #: The highest mean that is not held against it.
+    bound: float
+    #: Label time after which it likely changed.
+    changed_at: Seconds
+
+
+class SegmentsMoved(TypedDict):
+    """More is lost on some values of a version's segments than on the same before; or (`ended`) on none any more."""
+
+    type: Literal["segments_moved"]
+    number: int
+    series: NotRequired[Int64]
+    at: Seconds
+    model_id: Name
+    model_version: Name
+    #: Whether on-call is to be called, or this only informs.
+    pages: bool
+    #: Those for which there is most evidence, the strongest first, of all that rose.
+    segments: list[SegmentRise]
+    risen: int
+    ended: bool
+    #: Expected false pages a month of all of the model.
+    false_pages_per_month: float
     training_data: NotRequired[TrainingData]
 
 
@@ -202,6 +265,13 @@ class DeploymentSeen(TypedDict):
 
 
 Signal = Annotated[
-    WindowClosed | ChangeDetected | VersionsCompared | DataFault | FeaturesDrifted | Blind | DeploymentSeen,
+    WindowClosed
+    | ChangeDetected
+    | SegmentsMoved
+    | VersionsCompared
+    | DataFault
+    | FeaturesDrifted
+    | Blind
+    | DeploymentSeen,
     Field(discriminator="type"),
 ]

@@ -45,3 +45,23 @@ def test_a_value_that_is_named_like_the_rest_is_counted_with_it() -> None:
     harness.take("feedback", *[feedback(f"p{i}", 1) for i in range(3)])
 
     assert {value: shown["n"] for value, shown in harness.version()["segments"]["country"].items()} == {"__other__": 3}
+
+
+def test_a_pair_of_segments_has_the_values_of_both() -> None:
+    harness = MonitorHarness(monitor_config(model={"segments": ("carrier", "carrier x origin")}))
+    harness.take(
+        "predictions",
+        prediction("p0", 1, segment={"carrier": "AA", "origin": "JFK", "plan": "gold"}),
+        prediction("p1", 1, segment={"carrier": "AA", "origin": "EWR"}),
+        prediction("p2", 1, segment={"carrier": "AA"}),
+        prediction("p3", 1, segment={"origin": "JFK"}),
+    )
+    harness.restart()
+    harness.take("feedback", *[feedback(f"p{i}", 1) for i in range(4)])
+
+    segments = harness.version()["segments"]
+
+    assert {name: {value: shown["n"] for value, shown in values.items()} for name, values in segments.items()} == {
+        "carrier": {"AA": 3},
+        "carrier x origin": {"AA x JFK": 1, "AA x EWR": 1},
+    }

@@ -36,6 +36,7 @@ from trueup.monitor.model import APPEARS_AFTER, Model
 from trueup.monitor.noticed import THEN_VERDICT, Compared, Item, answer_place
 from trueup.monitor.predictions import segment_of
 from trueup.monitor.run import CLOCK_AHEAD_SECONDS, Surroundings
+from trueup.monitor.segments import names_in
 from trueup.monitor.windows import DAY
 from trueup.step import Arrival
 
@@ -101,7 +102,7 @@ class Lone:
         if not self._has_room(waiting, day) or self._known(waiting, prediction_id) is not None:
             return False
         names = model.config.segments
-        segment = segment_of(names, event) if names else None
+        segment = segment_of(names_in(names), event) if names else None
         answer: Answer = (name, event.get("prediction"), probability, at, segment, None, None)
         counts = version.counts
         counts["predictions"] += 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trueup.monitor.blindness import Missing
 from trueup.monitor.error_watch import Change
 from trueup.monitor.features.watch import Told
+from trueup.monitor.mix import Decomposition
+from trueup.monitor.segment_watch import Found
 from trueup.monitor.versions_compared import VersionsCompared
 from trueup.monitor.windows import Tally
 
@@ -21,6 +24,17 @@ class Changed:
 
     version: Version
     change: Change
+    at: float
+    #: Of an alarm: by segment, where the rise comes from.
+    explained: Sequence[tuple[str, Decomposition]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsMoved:
+    """Values of segments rose, or are all back, at the end of this hour."""
+
+    version: Version
+    found: Found
     at: float
 
 
@@ -62,7 +76,7 @@ class OfFeatures:
     told: Told
 
 
-Noticed = Changed | HourClosed | Compared | SightBack | OfFeatures
+Noticed = Changed | SegmentsMoved | HourClosed | Compared | SightBack | OfFeatures
 
 #: In which order what one event brought is told: sight first, then scores and features, then, for each of the answers
 #: that its truth met, the hour that closed, the detectors, the verdict.

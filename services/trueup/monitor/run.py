@@ -14,6 +14,7 @@ from trueup.monitor.blindness import Missing
 from trueup.monitor.join import ACTUAL, ENTRY_DAY, OBSERVED_AT, SCORE, Answer, Entry, Truth, counted, prefix_of
 from trueup.monitor.model import Model
 from trueup.monitor.noticed import SIGHT, THEN_VERDICT, Compared, Item, SightBack, answer_place
+from trueup.monitor.segments import names_in
 from trueup.monitor.version import Version
 from trueup.monitor.versions_compared import VersionsCompared
 from trueup.step import Arrival
@@ -50,7 +51,7 @@ class Run:
         self.most_ids = most_ids
         self.wall = around.wall
         self.is_rest = model.is_rest
-        self.segments = model.config.segments
+        self.segments = names_in(model.config.segments)
         self.noticed: list[Item] = []
         self.touched: dict[str, Version] = {}
         self.ids_before = model.waiting.total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgpack
@@ -82,6 +82,8 @@ def _version_sections(model_id: str, version: Version) -> dict[str, bytes | None
     label_time = version.windows.label_time
     if label_time.closed_changed:
         found[sections.name(sections.WINDOWS, model_id, own)] = pack(label_time.closed_snapshot())
+    if version.segment_watch.closed_changed:
+        found[sections.name(sections.SEGMENT_WATCH, model_id, own)] = pack(version.segment_watch.closed_snapshot())
     for (name, value), data in version.segments.changes().items():
         found[sections.name(sections.SEGMENT, model_id, own, name, value)] = pack(data)
     for month, rows in version.cohorts.changes().items():
@@ -100,6 +102,7 @@ def touch_all(model: Model) -> None:
     model.labels.touch()
     for version in model.versions.values():
         version.windows.label_time.closed_changed = True
+        version.segment_watch.closed_changed = True
         version.segments.touch()
         version.cohorts.touch()
         version.scorecards.touch()
@@ -120,6 +123,18 @@ def restore_whole(model: Model, raw: bytes) -> None:
     restore_model(model, {name: (*sections.parse(name), data) for name, data in saved.items()})
 
 
+#: What each kind of section gives back to its version: the version, what follows its name in the section's, the data.
+_OF_VERSIONS: Mapping[str, Callable[[Version, list[str], Any], None]] = {
+    sections.VERSION: lambda version, _, data: version.restore(data),
+    sections.WINDOWS: lambda version, _, data: version.windows.label_time.restore_closed(data),
+    sections.SEGMENT_WATCH: lambda version, _, data: version.segment_watch.restore_closed(data),
+    sections.COHORTS: lambda version, _, data: version.cohorts.restore(data),
+    sections.SCORECARDS: lambda version, which, data: version.scorecards.restore(which[0], data),
+    sections.COLUMNS: lambda version, _, data: version.features.restore_closed(data),
+    sections.FEATURES: lambda version, _, data: version.features.restore_open(data),
+}
+
+
 def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
     """Take back the sections of one model, in any order."""
     by_kind: dict[str, list[tuple[list[str], Any]]] = {}
@@ -129,35 +144,18 @@ def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
         model.restore(data)
     for _, data in by_kind.get(sections.TRAINING, []):
         model.training.restore(data)
-    _restore_labels(model, by_kind)
-    for parts, data in by_kind.get(sections.VERSION, []):
-        model.versions[parts[1]].restore(data)
-    for parts, data in by_kind.get(sections.WINDOWS, []):
-        model.versions[parts[1]].windows.label_time.restore_closed(data)
-    for parts, data in by_kind.get(sections.COHORTS, []):
-        model.versions[parts[1]].cohorts.restore(data)
-    for parts, data in by_kind.get(sections.SCORECARDS, []):
-        model.versions[parts[1]].scorecards.restore(parts[2], data)
-    _restore_features(model, by_kind)
+    for _, data in by_kind.get(sections.LABELS, []):
+        model.labels.counts.restore(data)
+    for _, data in by_kind.get(sections.LABEL_COVERAGE, []):
+        model.labels.restore(data)
+    for kind, restore in _OF_VERSIONS.items():
+        for (_, version, *which), data in by_kind.get(kind, []):
+            restore(model.versions[version], which, data)
     segments: dict[str, dict[tuple[str, str], Any]] = {}
     for (_, version, name, value), data in by_kind.get(sections.SEGMENT, []):
         segments.setdefault(version, {})[name, value] = data
     for version, of in segments.items():
         model.versions[version].segments.restore(of)
-
-
-def _restore_labels(model: Model, by_kind: Mapping[str, list[tuple[list[str], Any]]]) -> None:
-    for _, data in by_kind.get(sections.LABELS, []):
-        model.labels.counts.restore(data)
-    for _, data in by_kind.get(sections.LABEL_COVERAGE, []):
-        model.labels.restore(data)
-
-
-def _restore_features(model: Model, by_kind: Mapping[str, list[tuple[list[str], Any]]]) -> None:
-    for parts, data in by_kind.get(sections.COLUMNS, []):
-        model.versions[parts[1]].features.restore_closed(data)
-    for parts, data in by_kind.get(sections.FEATURES, []):
-        model.versions[parts[1]].features.restore_open(data)
 
 
 def form_of(raw: bytes, name: str) -> int:

@@ -15,6 +15,8 @@ SEGMENT = "segment"
 #: What is known of a version's features; and the window of them that is open.
 COLUMNS = "columns"
 FEATURES = "features"
+#: What a version's segments had in the hours and days that are over, and what is held against them.
+SEGMENT_WATCH = "segment_watch"
 COHORTS = "cohorts"
 #: How many predictions of which day have their truth, and how many usually have.
 LABELS = "labels"

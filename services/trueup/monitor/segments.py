@@ -1,8 +1,12 @@
-"""The windows of each value of the segments that a team named, at most so many; the rest is `__other__`."""
+"""The windows of each value of the segments that a team named, at most so many; the rest is `__other__`.
+
+A segment is a name that predictions carry ("carrier"), or a pair of them ("carrier x origin").
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from trueup.monitor.config import MonitorConfig
@@ -11,6 +15,43 @@ from trueup.monitor.windows import Windows
 
 #: What is beyond a cap: values of a segment, versions of a model, models.
 OTHER = "__other__"
+#: Between the two names of a pair, and between their values.
+BY = " x "
+
+
+@lru_cache(1_000)
+def names_in(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """The names that predictions carry, of which these segments are made.
+
+    >>> names_in(("carrier", "carrier x origin"))
+    ('carrier', 'origin')
+    """
+    return tuple(dict.fromkeys(name for segment in segments for name in segment.split(BY)))
+
+
+def value_in(segment: str, given: Mapping[str, str] | None) -> str | None:
+    """The value that a prediction has of a segment, None where it lacks it.
+
+    >>> value_in("carrier x origin", {"carrier": "AA", "origin": "JFK"})
+    'AA x JFK'
+    """
+    if not given:
+        return None
+    if BY not in segment:
+        return given.get(segment)
+    values = [given.get(name) for name in segment.split(BY)]
+    return None if None in values else BY.join([str(value) for value in values])
+
+
+def named(segment: str, value: str) -> dict[str, str]:
+    """A value as an alert names it: by each of the names that it is made of.
+
+    >>> named("carrier x origin", "AA x JFK")
+    {'carrier': 'AA', 'origin': 'JFK'}
+    """
+    names = segment.split(BY)
+    values = value.split(BY)
+    return dict(zip(names, values, strict=True)) if len(names) == len(values) else {segment: value}
 
 
 class Segments:
@@ -34,7 +75,7 @@ class Segments:
             if not segment:
                 continue
             for name, values in self.by_name.items():
-                value = segment.get(name)
+                value = value_in(name, segment)
                 if value is not None:
                     self._windows(name, values, value).add(outcome, at)
 

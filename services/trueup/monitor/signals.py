@@ -7,10 +7,16 @@ from typing import Any
 
 from trueup.monitor.detectors.e_detector import Alarm
 from trueup.monitor.label_coverage import Told
+from trueup.monitor.mix import Decomposition, Part
 from trueup.monitor.model import Model
-from trueup.monitor.noticed import Changed, Compared, HourClosed, OfFeatures
+from trueup.monitor.noticed import Changed, Compared, HourClosed, OfFeatures, SegmentsMoved
+from trueup.monitor.segment_watch import Rise
+from trueup.monitor.segments import named
 from trueup.monitor.windows import HOUR, Tally
 from trueup.statistics.intervals import rate_interval
+
+#: Segments that a signal names, the strongest first.
+MOST_NAMED = 10
 
 
 def rate(mean: float, n: int, *, inflation: float = 1.0) -> dict[str, Any]:
@@ -56,6 +62,9 @@ def changed(model: Model, noticed: Changed, training_data: Mapping[str, Any] | N
     if change.alarm is not None:
         signal.update(_alarm(change.alarm))
         signal["false_pages_per_month"] = model.pages_per_month
+    if noticed.explained:
+        inflation = 1.0 if change.alarm is None else change.alarm.reference.inflation
+        signal["explained"] = [_explained(*found, inflation) for found in noticed.explained]
     if training_data is not None:
         signal["training_data"] = training_data
     return signal
@@ -75,6 +84,64 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
             "from_time": at if reference.from_at is None else reference.from_at,
             "to_time": at if reference.to_at is None else reference.to_at,
         },
+    }
+
+
+def _explained(segment: str, found: Decomposition, inflation: float) -> dict[str, Any]:
+    return {
+        "by": segment,
+        "n": found.n,
+        "rise": found.rise,
+        "mix": found.mix,
+        "mix_error": found.mix_error,
+        "within": found.within,
+        "parts": [_part(segment, part, inflation) for part in found.parts[:MOST_NAMED]],
+    }
+
+
+def _part(segment: str, part: Part, inflation: float) -> dict[str, Any]:
+    return {
+        "segment": named(segment, part.value),
+        "recent": rate(part.mean, part.n, inflation=inflation),
+        "mean_before": min(1.0, part.mean_before),
+        "share": part.share,
+        "share_before": part.share_before,
+        "mix": part.mix,
+        "within": part.within,
+    }
+
+
+def segments_page(noticed: SegmentsMoved) -> bool:
+    """Whether on-call is to be called: some rose, in a version that serves."""
+    return bool(noticed.found.rises) and noticed.found.pages and noticed.version.serves
+
+
+def segments_moved(model: Model, noticed: SegmentsMoved, training_data: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`SegmentsMoved`."""
+    rises = noticed.found.rises
+    signal: dict[str, Any] = {
+        "type": "segments_moved",
+        "at": noticed.at,
+        "model_id": model.model_id,
+        "model_version": noticed.version.model_version,
+        "pages": segments_page(noticed),
+        "segments": [_risen(rise) for rise in rises[:MOST_NAMED]],
+        "risen": len(rises),
+        "ended": noticed.found.ended,
+        "false_pages_per_month": model.pages_per_month,
+    }
+    if training_data is not None:
+        signal["training_data"] = training_data
+    return signal
+
+
+def _risen(rise: Rise) -> dict[str, Any]:
+    return {
+        "segment": named(rise.segment, rise.value),
+        "recent": rate(rise.mean, rise.n, inflation=rise.inflation),
+        "mean_before": min(1.0, rise.mean_before),
+        "bound": rise.bound,
+        "changed_at": rise.changed_at,
     }
 
 

@@ -24,7 +24,7 @@ from trueup.monitor.fleet import Fleet
 from trueup.monitor.join import prefix_of
 from trueup.monitor.lone import FEW, Lone
 from trueup.monitor.model import Model
-from trueup.monitor.noticed import Changed, Compared, HourClosed, Noticed, OfFeatures
+from trueup.monitor.noticed import Changed, Compared, HourClosed, Noticed, OfFeatures, SegmentsMoved
 from trueup.monitor.run import Run, Surroundings
 from trueup.monitor.segments import OTHER
 from trueup.monitor.view import model_view
@@ -301,19 +301,23 @@ class MonitorStep:
             self._signal(signals.of_features(model, noticed))
         elif isinstance(noticed, Changed):
             self._signal_change(model, noticed, positions)
+        elif isinstance(noticed, SegmentsMoved):
+            pages = signals.segments_page(noticed)
+            data = self._training_data(model, noticed.at, positions) if pages else None
+            self._signal(signals.segments_moved(model, noticed, data), urgent=pages)
         else:
             at = noticed.at
             self._signal(signals.blind(model.model_id, noticed.what, at=at, since=at, ended=True))
 
     def _signal_change(self, model: Model, changed: Changed, positions: Mapping[str, int]) -> None:
-        data = None
-        if changed.change.alarm is not None:
-            days = model.config.training_days
-            data = model.training.until(
-                changed.at, days, partition=self._partition, positions=positions, prefix=self._place.prefix
-            )
+        alarm = changed.change.alarm
+        data = None if alarm is None else self._training_data(model, changed.at, positions)
         signal = signals.changed(model, changed, data)
         self._signal(signal, urgent=signal["pages"])
+
+    def _training_data(self, model: Model, at: float, positions: Mapping[str, int]) -> dict[str, Any] | None:
+        days, prefix = model.config.training_days, self._place.prefix
+        return model.training.until(at, days, partition=self._partition, positions=positions, prefix=prefix)
 
     def _signal(self, signal: dict[str, Any], *, urgent: bool = False) -> None:
         self._number += 1

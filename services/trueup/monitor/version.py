@@ -12,6 +12,7 @@ from trueup.monitor.error_watch import Change, ErrorWatch
 from trueup.monitor.features.column import ReferenceSize
 from trueup.monitor.features.watch import FeatureWatch
 from trueup.monitor.join import CORRECTIONS, EVENTS, PREDICTED_AT, PREDICTION, PROBABILITY, REPEATS, Answer, Truth
+from trueup.monitor.mix import Decomposition
 from trueup.monitor.noticed import (
     FEATURES,
     HOUR_FIRST,
@@ -21,11 +22,13 @@ from trueup.monitor.noticed import (
     HourClosed,
     Item,
     OfFeatures,
+    SegmentsMoved,
     answer_place,
 )
 from trueup.monitor.outcome import LARGEST_ERROR, Outcome
-from trueup.monitor.scorecards.scorecard import Evidence
+from trueup.monitor.scorecards.scorecard import Evidence, predicted_label
 from trueup.monitor.scorecards.scorecards import Scorecards
+from trueup.monitor.segment_watch import SegmentWatch
 from trueup.monitor.segments import Segments
 from trueup.monitor.windows import DAY, HOUR, Tally, Windows
 
@@ -70,6 +73,7 @@ class Version:
         self.watch = ErrorWatch(config, inflation=inflation)
         size = ReferenceSize(config.feature_reference_values, config.feature_reference_days)
         self.features = FeatureWatch(size, config.most_features)
+        self.segment_watch = SegmentWatch(config, fleet.segment_values)
         #: The hour of label time that is still open, as hours since 1970.
         self.open_hour: int | None = None
         self.made: list[Made] = []
@@ -171,8 +175,11 @@ class Version:
         self.scorecards.add_all((evidence,), (observed_at,))
         if segment:
             self.segments.add_all((segment,), (outcome,), (observed_at,))
-        for change in self.watch.on_loss(outcome[2], observed_at, budget):
-            found.append(Item(arrival, answer_place(answer, THEN_DETECTORS), Changed(self, change, observed_at)))
+        watch = self.segment_watch
+        watch.add(segment, predicted_label(evidence), outcome[2], budget)
+        for change in self.watch.on_loss(outcome[2], observed_at, budget * watch.of_total):
+            moved = Changed(self, change, observed_at, self._explained(change))
+            found.append(Item(arrival, answer_place(answer, THEN_DETECTORS), moved))
         return found
 
     def flush_made(self) -> list[Item]:
@@ -231,7 +238,11 @@ class Version:
         closed = HourClosed(
             self, before, window.between(end - HOUR, end), window.between(end - DAY, end), self.inflation
         )
-        return [Item(arrival, answer_place(answer, HOUR_FIRST), closed)]
+        place = answer_place(answer, HOUR_FIRST)
+        moved = self.segment_watch.close(before, hour, inflation=self.inflation)
+        if moved is None:
+            return [Item(arrival, place, closed)]
+        return [Item(arrival, place, closed), Item(arrival, place, SegmentsMoved(self, moved, float(end)))]
 
     def _fold(self, settled: Sequence[Settled]) -> list[Item]:
         if not settled:
@@ -243,15 +254,32 @@ class Version:
         self.scorecards.add_all(given, observed_at)
         if self.segments:
             self.segments.add_all(segments, outcomes, observed_at)
-        losses = [outcome[2] for outcome in outcomes]
-        return [
-            Item(
-                arrivals[change.at],
-                answer_place(answers[change.at], THEN_DETECTORS),
-                Changed(self, change, observed_at[change.at]),
-            )
-            for change in self.watch.on_losses(losses, observed_at, budgets)
-        ]
+        losses, labels = [outcome[2] for outcome in outcomes], [predicted_label(evidence) for evidence in given]
+        found: list[Item] = []
+        counted = 0
+        of_total = self.segment_watch.of_total
+        shares = budgets if of_total == 1.0 else [budget * of_total for budget in budgets]
+        for change in self.watch.on_losses(losses, observed_at, shares):
+            at = change.at
+            if change.alarm is not None:  # it is explained by what came up to it
+                taken = slice(counted, at + 1)
+                self.segment_watch.add_all(segments[taken], labels[taken], losses[taken], budgets[taken])
+                counted = at + 1
+            moved = Changed(self, change, observed_at[at], self._explained(change))
+            found.append(Item(arrivals[at], answer_place(answers[at], THEN_DETECTORS), moved))
+        rest = slice(counted, None)
+        self.segment_watch.add_all(segments[rest], labels[rest], losses[rest], budgets[rest])
+        return found
+
+    def _explained(self, change: Change) -> Sequence[tuple[str, Decomposition]]:
+        """Of an alarm: by segment, where the rise comes from. What is normal from now on is then learned anew."""
+        alarm = change.alarm
+        if alarm is None or alarm.at is None:
+            return ()
+        changed_at = alarm.at if alarm.changed_at is None else alarm.changed_at
+        explained = self.segment_watch.explain(changed_at, inflation=alarm.reference.inflation)
+        self.segment_watch.start_anew(alarm.at)
+        return explained
 
     # -- saving -----------------------------------------------------------------------------------------------------
 
@@ -267,6 +295,7 @@ class Version:
             "calls": self.calls.snapshot(),
             "watch": self.watch.snapshot(),
             "open_hour": self.open_hour,
+            "segment_watch": self.segment_watch.snapshot(),
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -280,6 +309,8 @@ class Version:
         self.calls = Calls(*data["calls"])
         self.watch = ErrorWatch.restore(data["watch"], self.config)
         self.open_hour = data["open_hour"]
+        if (watched := data.get("segment_watch")) is not None:
+            self.segment_watch.restore(watched)
 
 
 def _end_of_hour(hour: int | None) -> float:

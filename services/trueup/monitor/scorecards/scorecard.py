@@ -19,6 +19,12 @@ from trueup.monitor.scorecards.score_bins import ScoreBins
 Evidence = tuple[Task | None, Label | None, float | None, Label | None, float | None]
 
 
+def predicted_label(evidence: Evidence) -> Label | None:
+    """The label that was predicted; None where the model does not classify."""
+    task, prediction, *_ = evidence
+    return prediction if task == "binary" or task == "multiclass" else None
+
+
 @dataclass(slots=True)
 class Frame:
     """What all scorecards of a version have in common, so that they merge."""

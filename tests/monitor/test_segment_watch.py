@@ -1,0 +1,193 @@
+"""A fall in one part of the traffic is found and named; calm ones, with bursts too, call no more than the budget."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trueup.monitor.budget import SECONDS_PER_MONTH
+from trueup.monitor.config import ModelConfig
+from trueup.monitor.segment_watch import Found, SegmentWatch
+
+CONFIG = ModelConfig(task="binary", segments=("carrier",), reference_labels=2_000, reference_days=12.0)
+CARRIERS = "abcdefgh"
+PAGES_PER_MONTH = 1.0
+#: Carrier and day -> error rate.
+Rate = Callable[[str, int], float]
+
+
+class Hour(NamedTuple):
+    """The outcomes of one hour."""
+
+    carriers: list[str]
+    losses: list[float]
+
+    def into(self, watch: SegmentWatch) -> None:
+        """Each earns the same of the hour's budget."""
+        budget = PAGES_PER_MONTH * 3_600 / SECONDS_PER_MONTH / max(1, len(self.losses))
+        given = [{"carrier": carrier} for carrier in self.carriers]
+        watch.add_all(given, [1] * len(given), self.losses, [budget] * len(given))
+
+
+def hours(rate: Rate, *, days: int, per_hour: int = 30, seed: int = 1) -> list[Hour]:
+    rng = random.Random(seed)
+    found = []
+    for hour in range(24 * days):
+        carriers = rng.choices(CARRIERS, k=per_hour)
+        found.append(Hour(carriers, [float(rng.random() < rate(carrier, hour // 24)) for carrier in carriers]))
+    return found
+
+
+def watched(stretch: Sequence[Hour], watch: SegmentWatch | None = None) -> list[tuple[int, Found]]:
+    """Day -> what was found at the end of one of its hours."""
+    watch = watch or SegmentWatch(CONFIG, 100)
+    found = []
+    for hour, outcomes in enumerate(stretch):
+        outcomes.into(watch)
+        told = watch.close(hour, hour + 1, inflation=1.0)
+        if told is not None:
+            found.append((hour // 24, told))
+    return found
+
+
+def test_one_carrier_that_falls_is_named_with_its_figures_and_ends_when_it_is_back() -> None:
+    #  day   0 ──── reference ──── 12 ─── calm ─── 20 ── "c" at 45 % ── 26 ──── calm again ────
+    found = watched(hours(lambda carrier, day: 0.45 if carrier == "c" and 20 <= day < 26 else 0.1, days=40))
+    (first_day, first), (last_day, last) = found
+    (rise,) = first.rises
+
+    assert (rise.segment, rise.value, rise.fired, first.pages, first.ended) == ("carrier", "c", True, True, False)
+    assert 20 <= first_day <= 21
+    assert 19.5 <= rise.changed_at / 86_400 <= 21
+    assert rise.mean == pytest.approx(0.45, abs=0.1)
+    assert rise.mean_before == pytest.approx(0.1, abs=0.03)
+    assert rise.bound > rise.mean_before
+    assert last.ended
+    assert list(last.rises) == []
+    assert 27 <= last_day <= 29
+
+
+def test_carriers_that_rise_together_are_a_matter_of_the_whole_model_and_of_none_of_them() -> None:
+    together = watched(hours(lambda _, day: 0.1 if day < 20 else 0.4, days=40))
+    but_one = watched(hours(lambda carrier, day: 0.1 if day < 20 or carrier == "c" else 0.4, days=40))
+
+    assert together == []
+    assert "c" not in {rise.value for _, told in but_one for rise in told.rises}
+
+
+def test_that_the_others_got_better_is_no_fall() -> None:
+    assert watched(hours(lambda carrier, day: 0.3 if day < 20 or carrier == "c" else 0.05, days=40)) == []
+
+
+def test_what_stays_bad_is_told_once_and_what_is_gone_ends_after_a_week() -> None:
+    stretch = hours(lambda carrier, day: 0.6 if carrier == "c" and day >= 20 else 0.1, days=45)
+    gone = [
+        outcomes
+        if hour < 24 * 30
+        else Hour(["a" if carrier == "c" else carrier for carrier in outcomes.carriers], [0.0] * 30)
+        for hour, outcomes in enumerate(stretch)
+    ]
+
+    assert [told.ended for _, told in watched(stretch)] == [False]
+    assert [(day, told.ended) for day, told in watched(gone)][1:] == [(36, True)]
+
+
+@pytest.mark.parametrize("storms", [pytest.param(0.0, id="independent"), pytest.param(0.3, id="stormy days")])
+def test_calm_segments_call_no_more_than_their_part_of_the_budget(storms: float) -> None:
+    """A quarter of one a month: in 6 x 88 days, 4.3 are allowed on average. 9 or more of a Poisson of that: 3 %."""
+    calls = 0
+    for seed in range(6):
+        rng = random.Random(100 + seed)
+        stormy = [rng.random() < 0.15 for _ in range(100)]
+        own = {carrier: rng.uniform(0.05, 0.2) for carrier in CARRIERS}
+        stretch = hours(lambda c, day: own[c] + storms * stormy[day], days=100, per_hour=20, seed=seed)  # noqa: B023
+        calls += sum(bool(told.rises) for _, told in watched(stretch))
+
+    assert calls <= 8
+
+
+def test_a_segment_does_not_call_between_an_alarm_about_all_and_the_next_reference() -> None:
+    watch = SegmentWatch(CONFIG, 100)
+    stretch = hours(lambda carrier, day: 0.6 if carrier == "c" and day >= 14 else 0.1, days=18)
+    before = watched(stretch[: 14 * 24], watch)
+    watch.start_anew(14 * 86_400.0)
+    told = []
+    for hour, outcomes in enumerate(stretch[14 * 24 :], start=14 * 24):
+        outcomes.into(watch)
+        told.append(watch.close(hour, hour + 1, inflation=1.0))
+
+    assert before == []
+    assert [found.pages for found in told if found is not None] == [False]
+
+
+def test_a_rise_of_all_is_explained_by_the_segment_that_tells_most_of_the_mix() -> None:
+    watch = SegmentWatch(CONFIG, 100)
+    rng = random.Random(5)
+    for hour in range(24 * 20):
+        weights = [1.0] * 7 + [1.0 if hour < 24 * 16 else 20.0]
+        carriers = rng.choices(CARRIERS, weights, k=30)
+        Hour(carriers, [float(rng.random() < (0.6 if carrier == "h" else 0.1)) for carrier in carriers]).into(watch)
+        watch.close(hour, hour + 1, inflation=1.0)
+    (segment, by_carrier), (label, by_label) = watch.explain(16 * 86_400.0, inflation=1.0)
+
+    assert (segment, label) == ("carrier", "prediction")
+    assert by_carrier.mix > 0.9 * by_carrier.rise > 0.1
+    assert by_label.mix == pytest.approx(0.0)
+    assert by_carrier.parts[0].value == "h"
+
+
+LOSSES = st.one_of(st.sampled_from((0.0, 1.0)), st.floats(0, 1))
+OUTCOMES = st.tuples(st.sampled_from("abc"), st.sampled_from((True, 0, "x", 2.5, None)), LOSSES)
+LIFE = st.lists(st.tuples(st.lists(OUTCOMES, max_size=6), st.integers(1, 30)), max_size=12)
+SMALL = CONFIG.model_copy(update={"reference_labels": 200, "reference_days": 0.0, "segments": ("carrier",)})
+
+
+def live(
+    watch: SegmentWatch, life: Sequence[tuple[Any, int]], *, hour: int, run: bool
+) -> tuple[list[Found | None], int]:
+    """Hours of these outcomes, each many times over, folded in as runs or one by one."""
+    found = []
+    for outcomes, more in life:
+        many = [outcome for outcome in outcomes for _ in range(20 * more)]
+        rows = [({"carrier": carrier}, label, loss, 0.001) for carrier, label, loss in many]
+        if run and rows:
+            segments, labels, losses, budgets = zip(*rows, strict=True)
+            watch.add_all(segments, labels, losses, budgets)
+        else:
+            for row in rows:
+                watch.add(*row)
+        found.append(watch.close(hour, hour + more, inflation=2.0))
+        hour += more
+    return found, hour
+
+
+def resumed(watch: SegmentWatch) -> SegmentWatch:
+    again = SegmentWatch(SMALL, 2)
+    opened, closed = msgpack.unpackb(msgpack.packb([watch.snapshot(), watch.closed_snapshot()]), strict_map_key=False)
+    again.restore(opened)
+    again.restore_closed(closed)
+    return again
+
+
+@given(LIFE, LIFE, st.booleans())
+@settings(deadline=None)
+def test_it_goes_on_from_what_was_saved_and_runs_are_as_events_one_by_one(
+    before: list[Any], after: list[Any], run: bool
+) -> None:
+    whole, parts = SegmentWatch(SMALL, 2), SegmentWatch(SMALL, 2)
+    first, hour = live(whole, before, hour=0, run=True)
+    assert live(parts, before, hour=0, run=run)[0] == first
+    parts.start_anew(hour * 3_600.0)
+    whole.start_anew(hour * 3_600.0)
+    parts = resumed(parts)
+
+    assert live(parts, after, hour=hour, run=run) == live(whole, after, hour=hour, run=True)
+    assert parts.snapshot() == whole.snapshot()
+    assert parts.closed_snapshot() == whole.closed_snapshot()
+    assert parts.explain(0.0, inflation=2.0) == whole.explain(0.0, inflation=2.0)
