@@ -175,6 +175,44 @@ def check_config(config: Path | None) -> None:
     click.echo(_settings(config).model_dump_json(indent=2))
 
 
+@main.command()
+@click.argument("source")
+@click.option("--changes", help="When models are known to have got worse: 2013-03-01,MODEL@2013-04-02.")
+@click.option("--inject", help="Plant a fall: 'accuracy -0.02 [of MODEL] from 2013-06-01 [to 2013-07-01]'.")
+@click.option("--html", type=click.Path(path_type=Path), default=Path("backtest.html"), help="The page to write.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all of it there as one JSON object.")
+@click.option("--column", "columns", multiple=True, help="FIELD=COLUMN, where a table names a field otherwise.")
+@click.option("--segment", "segments", multiple=True, help="A column that is a segment.")
+@click.option("--model", "model_id", help="The model of all rows, where no column says it.")
+@click.option("--version", "model_version", default="v1", help="Its version, where no column says it.")
+@click.option("--delay-hours", type=click.FloatRange(0), default=0.0, help="When truths are known, likewise.")
+@click.option("--tick-hours", type=click.FloatRange(0, min_open=True), default=1.0, help="How finely time passes.")
+@click.option("--by-time", is_flag=True, help="Topics by the time of their records, not by the journal.")
+@click.pass_obj
+def backtest(config: Path | None, /, html: Path, json_file: Path | None, tick_hours: float, **asked: Any) -> None:
+    """Say what would have fired over a history: a .parquet, .csv or .jsonl file, or the word `topics`."""
+    from rich.console import Console
+
+    from trueup.backtest import page, run, terminal
+    from trueup.workers.garbage import calm_collector
+
+    settings = _settings(config)
+    calm_collector()
+    report = run.backtest(run.Asked(**asked, tick_seconds=tick_hours * 3_600), settings)
+    _write(html, page.html(report))
+    if json_file is not None:
+        _write(json_file, json.dumps(report, indent=2) + "\n")
+    Console().print(terminal.shown(report))
+    click.echo(f"written to {html}")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidSettings(f"{file} cannot be written: {error}") from error
+
+
 @main.group()
 def topics() -> None:
     """Create the topics, or check them."""
