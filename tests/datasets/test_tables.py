@@ -115,7 +115,7 @@ def test_what_is_no_time_is_refused(times: list[Any]) -> None:
 
 
 def test_a_table_without_a_needed_column_says_how_to_name_it() -> None:
-    with pytest.raises(InvalidSettings, match="no column 'predicted_at'.*--column FIELD=COLUMN"):
+    with pytest.raises(InvalidSettings, match=r"no column 'predicted_at'.*--column FIELD=COLUMN"):
         events(rows(predicted_at=None))
 
 
