@@ -9,7 +9,7 @@ event that a step cannot take.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -199,9 +199,3 @@ def patient(config: AlerterConfig) -> AlerterConfig:
 def _patient(policy: Policy) -> Policy:
     modes = {action: "approve" for action in ("retrain", "rollback", "promote") if policy.mode(action) == "auto"}
     return policy.model_copy(update={**modes, "approve_within_hours": _PATIENCE_HOURS})
-
-
-def signals_of(saves: Iterable[Save]) -> Iterator[bytes]:
-    """The signals that these cuts of a monitor hold, as they would be published."""
-    for save in saves:
-        yield from (output.value for output in said(save) if output.topic == "signals")

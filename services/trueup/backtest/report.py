@@ -62,7 +62,7 @@ def _alert(told: AlertTold, judged: tuple[Verdict, Change | None] | None) -> Rep
 def _changes(model_id: str, told: Told, pages: Sequence[Page], changes: Sequence[Change]) -> Iterator[Report]:
     """Each known change of one model, with the first page after it and before the next one."""
     own = [change for change in changes if change.concerns(model_id)]
-    for change, following in zip(own, [*own[1:], None], strict=True):
+    for change, following in zip(own, [*own, None][1:], strict=True):
         until = inf if following is None else following.at
         found_at = min((page.at for page in pages if change.at <= page.at < until), default=None)
         yield {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trueup.backtest.changes import known_changes
-from trueup.backtest.drive import drive, drive_by_journal, for_history, patient
+from trueup.backtest.drive import Listen, drive, drive_by_journal, for_history, patient
 from trueup.backtest.report import Report, make_report
 from trueup.backtest.story import Story
 from trueup.connections.aiokafka import aiokafka_arguments
@@ -47,8 +47,8 @@ class Asked:
     by_time: bool = False
 
 
-def backtest(asked: Asked, settings: Settings) -> Report:
-    """What would have fired.
+def backtest(asked: Asked, settings: Settings, *, overhear: Listen | None = None) -> Report:
+    """What would have fired. `overhear` is told of each cut of a step too.
 
     Raises:
         InvalidSettings: something that was asked for makes no sense, or the source cannot be read.
@@ -56,7 +56,7 @@ def backtest(asked: Asked, settings: Settings) -> Report:
     """
     fall = None if asked.inject is None else falls.parse(asked.inject)
     changes = known_changes(asked.changes, fall)
-    story = Story()
+    story = Story(overhear)
     if asked.source == TOPICS:
         about = _topics(asked, fall, settings, story)
     else:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from trueup.backtest.drive import said
+from trueup.backtest.drive import Listen, said
 from trueup.engine.checkpoint import Save
 from trueup.engine.lane import ENGINE
 from trueup.workers.setups import WorkerName
@@ -56,7 +56,8 @@ class AlertTold:
 class Story:
     """Listens to the cuts of monitors and alerters."""
 
-    def __init__(self) -> None:
+    def __init__(self, overhear: Listen | None = None) -> None:
+        self._overhear = overhear
         self.models: dict[str, Told] = {}
         self.alerts: dict[str, AlertTold] = {}
         self.triggers: list[Event] = []
@@ -64,6 +65,8 @@ class Story:
 
     def listen(self, worker: WorkerName, save: Save) -> None:
         """One cut."""
+        if self._overhear is not None:
+            self._overhear(worker, save)
         for output in said(save):
             if output.topic == "signals":
                 self._signal(orjson.loads(output.value))
