@@ -17,7 +17,9 @@ import pytest
 from benchmarks.faults.installation import Installation, wait
 from benchmarks.faults.recount import records
 from trueup.backtest.drive import said
+from trueup.backtest.power import known_of
 from trueup.backtest.run import Asked, backtest
+from trueup.console.status import read_status
 from trueup.engine.checkpoint import Save
 from trueup.sdk import Emitter
 from trueup.workers.setups import WorkerName
@@ -77,6 +79,10 @@ def test_the_signals_of_a_backtest_by_the_journal_are_those_of_the_live_run(
     assert Counter(orjson.loads(value)["type"] for values in live.values() for value in values)["change_detected"] >= 3
     assert {alert["model_id"] for alert in report["alerts"] if alert["severity"] == "page"} == set(MODELS)
     assert sum(model["joined"] for model in report["models"]) == EVENTS
+
+    known = known_of(next(model for model in read_status(here.progress)["models"] if model["model_id"] == "spam"))
+    assert known["labels_per_day"] == pytest.approx(24 * 60 / len(MODELS), rel=0.5)
+    assert set(known) == {"false_pages_per_month", "inflation", "base_rate", "labels_per_day", "delay_hours"}
 
     by_time = backtest(Asked("topics", by_time=True), here.settings)
     assert by_time["order"] == "by the times of the records"

@@ -25,10 +25,10 @@ LEAST_LOOKED_AT = 100_000
 class Held:
     """What was saved and the lane does not hold: entries and sleeping sections, in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, least_looked_at: int = LEAST_LOOKED_AT) -> None:
         self._entries: dict[bytes, Kept] = {}
         self._asleep: dict[str, bytes | None] = {}
-        self._look_at = LEAST_LOOKED_AT
+        self._least_looked_at = self._look_at = least_looked_at
 
     def keep(self, save: Save) -> None:
         """Take over what a save changes."""
@@ -41,7 +41,7 @@ class Held:
             return
         for key in [key for key, kept in self._entries.items() if is_outdated(kept, outdated)]:
             del self._entries[key]
-        self._look_at = max(LEAST_LOOKED_AT, 2 * len(self._entries))
+        self._look_at = max(self._least_looked_at, 2 * len(self._entries))
 
     def find(self, needs: Needs) -> Found:
         """What is there of it."""
