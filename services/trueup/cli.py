@@ -197,6 +197,98 @@ def check_config(config: Path | None) -> None:
     click.echo(_settings(config).model_dump_json(indent=2))
 
 
+@main.command()
+@click.argument("source")
+@click.option("--changes", help="When models are known to have got worse: 2013-03-01,MODEL@2013-04-02.")
+@click.option("--inject", help="Plant a fall: 'accuracy -0.02 [of MODEL] from 2013-06-01 [to 2013-07-01]'.")
+@click.option("--html", type=click.Path(path_type=Path), default=Path("backtest.html"), help="The page to write.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all of it there as one JSON object.")
+@click.option("--column", "columns", multiple=True, help="FIELD=COLUMN, where a table names a field otherwise.")
+@click.option("--segment", "segments", multiple=True, help="A column that is a segment.")
+@click.option("--model", "model_id", help="The model of all rows, where no column says it.")
+@click.option("--version", "model_version", default="v1", help="Its version, where no column says it.")
+@click.option("--delay-hours", type=click.FloatRange(0), default=0.0, help="When truths are known, likewise.")
+@click.option("--tick-hours", type=click.FloatRange(0, min_open=True), default=1.0, help="How finely time passes.")
+@click.option("--by-time", is_flag=True, help="Topics by the time of their records, not by the journal.")
+@click.pass_obj
+def backtest(config: Path | None, /, html: Path, json_file: Path | None, tick_hours: float, **asked: Any) -> None:
+    """Say what would have fired over a history: a .parquet, .csv or .jsonl file, or the word `topics`."""
+    from rich.console import Console
+
+    from trueup.backtest import page, run, terminal
+    from trueup.workers.garbage import calm_collector
+
+    settings = _settings(config)
+    calm_collector()
+    report = run.backtest(run.Asked(**asked, tick_seconds=tick_hours * 3_600), settings)
+    _write(html, page.html(report))
+    if json_file is not None:
+        _write(json_file, json.dumps(report, indent=2) + "\n")
+    Console().print(terminal.shown(report))
+    click.echo(f"written to {html}")
+
+
+@main.command()
+@click.option("--model", "model_id", help="Ask the running installation what it knows of this model.")
+@click.option("--fall", type=float, default=0.02, show_default=True, help="By how much accuracy falls.")
+@click.option("--labels-per-day", type=float, help="How many truths come a day.")
+@click.option("--base-rate", type=float, help="The error rate before the fall.")
+@click.option("--delay-hours", type=float, help="From a prediction to its truth.")
+@click.option("--false-pages-per-month", type=float, help="The share of this model.")
+@click.option("--inflation", type=float, help="How bursty errors are; 1: independent.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def power(config: Path | None, /, model_id: str | None, fall: float, as_json: bool, **said: float | None) -> None:
+    """Say how long a fall takes to be found: by simulation, with this traffic, delay and budget."""
+    from trueup.backtest.power import Question
+    from trueup.backtest.power import power as simulate
+
+    settings = _settings(config)
+    known = {} if model_id is None else _known_of(settings, model_id)
+    known |= {name: value for name, value in said.items() if value is not None}
+    known.setdefault("false_pages_per_month", settings.monitor.false_pages_per_month)
+    missing = [name for name in ("labels_per_day", "base_rate") if name not in known]
+    if missing:
+        raise InvalidSettings(f"say --{missing[0].replace('_', '-')}, or --model for one that is known")
+    found = simulate(Question(fall=fall, model=settings.monitor.of(model_id or ""), **known))
+    click.echo(json.dumps(found) if as_json else "\n".join(_power_lines(found)))
+
+
+def _known_of(settings: Any, model_id: str) -> dict[str, float]:
+    from trueup.backtest.power import known_of
+    from trueup.console.progress import Progress
+    from trueup.console.status import read_status
+
+    with Progress(settings) as progress:
+        models = {model["model_id"]: model for model in read_status(progress)["models"]}
+    if model_id not in models:
+        raise InvalidSettings(f"there is no model {model_id}; known are {', '.join(sorted(models)) or 'none'}")
+    return known_of(models[model_id])
+
+
+def _power_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"error rate {found['base_rate']:.1%} + {found['fall']:.1%}, {found['labels_per_day']:,.0f} labels a day that "
+        f"come after {found['delay_hours']:,.0f} h, {found['false_pages_per_month']:g} false pages a month, "
+        f"variance inflation {found['inflation']:.1f}"
+    )
+    for name in ("median", "p90"):
+        delay = found[name]
+        yield f"{name:7}" + (
+            "not found within a year, or 200,000 labels"
+            if delay is None
+            else f"{delay['labels']:,.0f} labels, {delay['hours']:,.0f} h ({delay['days']:,.1f} days)"
+        )
+    yield f"found in {found['found']:.0%} of {found['runs']} simulated falls"
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidSettings(f"{file} cannot be written: {error}") from error
+
+
 @main.group()
 def topics() -> None:
     """Create the topics, or check them."""

@@ -16,8 +16,8 @@ from trueup.engine.checkpoint import Save
 from trueup.engine.lane import Lane, StepFailed
 from trueup.engine.memory import MemoryLog
 from trueup.engine.records import Chunk
-from trueup.engine.replay import replay
-from trueup.step import Output
+from trueup.engine.replay import Held, replay
+from trueup.step import Kept, Needs, Output
 from trueup_schemas.journal import JournalEntry
 
 TOPICS = ("predictions", "feedback")
@@ -107,6 +107,25 @@ def ticks(*numbers: int) -> list[JournalEntry]:
         }
         for number in numbers
     ]
+
+
+def test_what_is_held_is_let_go_once_it_is_outdated_and_much() -> None:
+    held, keys = Held(3), [bytes([number]) for number in range(4)]
+
+    def found() -> set[bytes]:
+        return set(held.find(Needs(keys)).entries)
+
+    held.keep(saved({keys[0]: Kept(1, 5, b""), keys[1]: Kept(1, 9, b"")}))
+    held.let_go({-1: 7})
+    assert found() == {keys[0], keys[1]}
+    held.keep(saved({keys[2]: Kept(2, 5, b""), keys[3]: Kept(2, 3, b"")}))
+    held.let_go({-1: 7, 2: 4})
+    assert found() == {keys[1], keys[2]}
+
+
+def saved(entries: dict[bytes, Kept]) -> Save:
+    """A save of nothing but these entries."""
+    return Save(epoch=1, base={}, saves=0, offsets={}, sections={}, asleep={}, entries=entries, views={}, outbox=[])
 
 
 def test_a_journal_of_nothing_gives_nothing() -> None:

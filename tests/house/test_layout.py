@@ -66,8 +66,9 @@ def test_the_sdk_alone_is_what_a_plain_install_brings(pyproject: Mapping[str, An
 
 def test_each_extra_holds_the_one_before_it(pyproject: Mapping[str, Any]) -> None:
     extras = pyproject["project"]["optional-dependencies"]
-    assert list(extras) == ["server", "embedded", "demo", "dev", "bench"]
-    for smaller, larger in (("server", "embedded"), ("embedded", "demo"), ("demo", "dev")):
+    assert list(extras) == ["server", "embedded", "demo", "backtest", "dev", "bench"]
+    inner = (("server", "embedded"), ("embedded", "demo"), ("server", "backtest"), ("backtest", "dev"), ("demo", "dev"))
+    for smaller, larger in inner:
         assert f"trueup[{smaller}]" in extras[larger]
 
 

@@ -9,7 +9,7 @@ Knows nothing of models. What lives here, in the order in which an event meets i
     pacing       when a lane is saved
     lane         one partition: waiting chunks, the fold, the cut; waiting, decoding
     isolation    which events a step cannot take
-    journal      what was taken in which order; replay takes it again
+    journal      what was taken in which order; replay takes it again; branches
     checkpoint   state + offsets + views + outbox in one atomic write (port); redis_checkpoint, memory
     publisher    the outbox to Kafka (port and Kafka); outbox, memory
 

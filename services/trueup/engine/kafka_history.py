@@ -81,6 +81,18 @@ class KafkaHistory:
             raise Unavailable(f"{topic} cannot be read again from Kafka: {error!r}") from error
         return Chunk(topic, partition, found) if found else None
 
+    async def following(self, topic: str, partition: int, at: int, end: int) -> Chunk | None:
+        """The next records of `[at, end)`, no more than are read at once, from the oldest on that is kept.
+
+        Raises:
+            Unavailable: no answer.
+        """
+        try:
+            records = await self._read(TopicPartition(self._prefix + topic, partition), at, end)
+        except (KafkaError, OSError) as error:
+            raise Unavailable(f"{topic} cannot be read from Kafka: {error!r}") from error
+        return Chunk(topic, partition, records) if records else None
+
     async def _end(self, part: TopicPartition) -> int:
         async with self._reading, asyncio.timeout(self._silence_seconds):
             consumer = await self._connected()

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter, ValidationError
 
+from trueup.engine.branches import Branches
 from trueup.engine.checkpoint import Checkpoint, Claimed, Save
 from trueup.engine.failpoints import Failpoints
 from trueup.engine.history import History
@@ -49,32 +50,6 @@ class _Known:
         for note in entry["taken"]:
             if note["type"] == "chunk":
                 self.offsets[note["topic"]] = max(self.offsets.get(note["topic"], 0), note["to_offset"])
-
-
-class _Branches:
-    """Which entries are void: a save that the store lost can have its entry come late, when the number was given anew.
-
-    epoch 1    3 ── 4 ──────────── 5 (late, or never read by whoever claimed next)
-    epoch 2              └─ 5 ──────── 6 ── 7
-    """
-
-    def __init__(self) -> None:
-        self._epoch = self._save = 0
-        self._forks: list[tuple[int, int]] = []
-
-    def add(self, entry: JournalEntry) -> None:
-        """Hear of every entry, before any is asked about."""
-        save, epoch = entry["save"], entry["epoch"]
-        if epoch > self._epoch:
-            if save <= self._save:
-                self._forks.append((save, epoch))
-            self._epoch, self._save = epoch, save
-        elif epoch == self._epoch:
-            self._save = max(self._save, save)
-
-    def is_void(self, entry: JournalEntry) -> bool:
-        """Whether a later claimant went on without this save."""
-        return any(save <= entry["save"] and entry["epoch"] < epoch for save, epoch in self._forks)
 
 
 class Redo:
@@ -153,7 +128,7 @@ class Redo:
         Raises:
             _Gone: one is missing.
         """
-        first, branches = saves + 1, _Branches()
+        first, branches = saves + 1, Branches()
         async for entry in self._own(journal_at):
             branches.add(entry)
             if entry.get("anew"):
