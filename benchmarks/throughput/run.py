@@ -25,13 +25,16 @@ from benchmarks.throughput.contender import Result, Task
 from benchmarks.throughput.counts import refuse_wrong_counts
 from benchmarks.throughput.fleet import Steady
 from benchmarks.worker import Installation
-from trueup.embedded import Addresses, Stack
+from trueup.embedded import Additions, Addresses, KafkaAdditions, Stack
 from trueup.up import create_topics
 
 #: Shape -> events in a record.
 SHAPES: Mapping[str, int] = {"single": 1, "batched": 200}
 #: Those that are run in turn, so that a slow minute of the machine meets all of them.
 WORKER, TWO, LOOP, FLOOR = "trueup monitor", "trueup monitor, 2 processes", "plain loop", "in memory"
+#: A group that forms gets its partitions when nobody has joined it for a second: two processes share them out once,
+#: before the first record. (The embedded Kafka does not wait otherwise; Kafka's own default are three seconds.)
+GATHERING = Additions(KafkaAdditions(properties={"group.initial.rebalance.delay.ms": "1000"}))
 #: A contender that has not ended by then has failed.
 CONTENDER_SECONDS = 180.0
 
@@ -172,7 +175,7 @@ def run(plan: Plan | None = None) -> None:
         BenchmarkFailed: a contender failed, or counted wrong.
     """
     plan = plan or Plan()
-    with tempfile.TemporaryDirectory() as name, Stack(Path(name), partitions=4) as stack:
+    with tempfile.TemporaryDirectory() as name, Stack(Path(name), partitions=4, additions=GATHERING) as stack:
         rows = {shape: measure(plan, shape, stack.addresses, Path(name)) for shape in SHAPES}
         fleets = [fleet.measure(size, plan.steady, stack.addresses, Path(name)) for size in fleet.SIZES]
     print(shown(rows))
