@@ -217,6 +217,24 @@ def test_a_worker_that_is_behind_says_nothing_of_labels_that_it_has_not_read() -
     assert [one for one in told(harness) if one[0].startswith("label")] == []
 
 
+def test_a_day_that_is_looked_at_late_is_no_reference_for_one_looked_at_early() -> None:
+    # Truths come the next morning. The worker runs in the evenings only, from day 20 on by night too: at half past one
+    # nothing of the day before has its truth, late in the evening all has.
+    harness = MonitorHarness(CONFIG)
+    late: list[Event] = []
+    for day in range(40):
+        start = T0 + day * DAY
+        harness.take("predictions", prediction(f"first-{day}", at=start + HOUR / 2))
+        if day >= 20:
+            harness.tick(start + 1.5 * HOUR)
+        harness.take("feedback", *[{**one, "observed_at": start + 8 * HOUR} for one in late])
+        made, late = _batch(day, start + 12 * HOUR, PER_DAY, always)
+        harness.take("predictions", *made)
+        harness.tick(start + 23 * HOUR)
+
+    assert told(harness) == []
+
+
 @pytest.mark.parametrize("missing", [from_day(20, carrier="AA"), always], ids=["blind", "seeing"])
 def test_while_labels_are_missing_no_version_is_judged_against_another(missing: Comes) -> None:
     harness = MonitorHarness(CONFIG)
