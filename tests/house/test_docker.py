@@ -163,6 +163,7 @@ def test_prometheus_scrapes_every_worker_on_the_port_that_it_serves(
         served |= {f"{name}:{settings.metrics.port + number}" for number in range(settings.engine.processes)}
     assert targets == served
     assert ("./deploy/prometheus.yml", "/etc/prometheus/prometheus.yml") in mounts(services["prometheus"])
+    assert ("./deploy/rules.yml", "/etc/prometheus/rules.yml") in mounts(services["prometheus"])
 
 
 def test_every_service_that_goes_on_has_a_health_check_and_is_started_again(services: Mapping[str, Any]) -> None:

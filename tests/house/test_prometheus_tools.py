@@ -24,6 +24,10 @@ def test_prometheus_takes_our_configuration(root: Path) -> None:
     assert "SUCCESS" in promtool("check", "config", str(root / "deploy/prometheus.yml"))
 
 
+def test_each_rule_fires_where_it_should_and_only_there(root: Path) -> None:
+    assert "SUCCESS" in promtool("test", "rules", str(root / "tests/house/rules_test.yml"))
+
+
 def test_prometheus_finds_nothing_to_say_about_our_metrics() -> None:
     rendered = generate_latest(metrics_registry(busy_loop(), DeliveryCounts()))
     assert b"trueup_next_offset{" in rendered

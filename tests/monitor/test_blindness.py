@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from builders import DAY, HOUR, T0, Event, MonitorHarness, feedback, prediction
 
 NOW = T0 + 3_653 * DAY
@@ -132,15 +134,16 @@ def stream_of(harness: MonitorHarness, hours: range, event_time: Callable[[int],
         harness.restart()
 
 
-def test_event_times_that_stand_still_while_records_come_are_told_until_they_move() -> None:
+@pytest.mark.parametrize("stands_at", [NOW, NOW + 8 * HOUR + 60])
+def test_event_times_that_stand_still_while_records_come_are_told_until_they_move(stands_at: float) -> None:
     #  records      x x x x x x x x x x x x x x x x x x
     #  event time   moves|  stands still for 60 h    | moves
     harness = MonitorHarness(clock="wall")
     stream_of(harness, range(10), lambda hour: NOW + hour * HOUR)
-    stream_of(harness, range(10, 58), lambda _: NOW)
+    stream_of(harness, range(10, 58), lambda _: stands_at)
     assert told(harness) == []
 
-    stream_of(harness, range(58, 70), lambda _: NOW)
+    stream_of(harness, range(58, 70), lambda _: stands_at)
     since = NOW + 10 * HOUR + 60
     assert told(harness) == [("clock", False, since)]
     assert harness.view()["blind"] == {"clock": since}
@@ -172,3 +175,13 @@ def test_late_records_at_once_and_one_days_later_are_no_clock_that_stands_still(
     stream_of(harness, range(61, 62), lambda _: NOW)
 
     assert told(harness) == []
+
+
+def test_late_truths_after_which_none_come_are_no_clock_that_stands_still() -> None:
+    harness = MonitorHarness(clock="wall")
+    stream_of(harness, range(20), lambda hour: NOW - hour)
+    for hour in range(20, 90):
+        harness.take("predictions", prediction(f"q{hour}", 1, at=NOW + hour * HOUR))
+        harness.tick(NOW + hour * HOUR + 60)
+
+    assert [what for what, *_ in told(harness)] == ["feedback"]

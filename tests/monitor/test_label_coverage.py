@@ -185,22 +185,54 @@ def test_a_new_normal_is_learned_after_four_weeks() -> None:
 
 
 def test_a_worker_that_is_behind_says_nothing_of_labels_that_it_has_not_read() -> None:
-    # By the wall clock it stopped reading on day 20; on day 30 it reads on from where it was.
+    #  truths five days later    read until       behind by ten, eight, six, ... days
+    #  day    0                  40               50  51  52  53  54
     harness = MonitorHarness(CONFIG, clock="wall")
-    live(harness, range(20))
-    now = T0 + 30 * DAY
-    for day in range(20, 30):
-        for at in (0.5, 6.0, 12.0):
-            made, come = _batch(day, T0 + day * DAY + at * HOUR, 60, always)
-            harness.take("predictions", *made)
-            now += HOUR / 60
-            harness.tick(now)
-            harness.take("feedback", *come)
-            now += HOUR / 60
-            harness.tick(now)
-    live(harness, range(30, 60))
+    late: dict[int, list[Event]] = {}
 
+    def read(day: int, now: float) -> None:
+        """The records of this day, over 23 hours from `now` on or all at once."""
+        share = 1.0 if now == T0 + day * DAY else 0.0
+        harness.take("feedback", *late.pop(day, []))
+        for at, count in ((0.5, 10), (12.0, 170)):
+            made, come = _batch(day, T0 + day * DAY + at * HOUR, count, always)
+            harness.take("predictions", *made)
+            late.setdefault(day + 5, []).extend({**one, "observed_at": T0 + (day + 5) * DAY} for one in come)
+            harness.tick(now + share * (at + 1) * HOUR)
+
+    for day in range(40):
+        read(day, T0 + day * DAY)
+    day = 40
+    for today in range(50, 60):
+        for _ in range(2 if day < today - 1 else 1):
+            read(day, T0 + today * DAY + (0.0 if day == today else 1.5 * HOUR))
+            day += 1
+        harness.tick(T0 + today * DAY + 23 * HOUR)
+    for today in range(60, 80):
+        for _ in range(2 if day < today else 1):
+            read(day, T0 + today * DAY)
+            day += 1
+
+    assert day == 80
     assert [one for one in told(harness) if one[0].startswith("label")] == []
+
+
+def test_a_day_that_is_looked_at_late_is_no_reference_for_one_looked_at_early() -> None:
+    # Truths come the next morning. The worker runs in the evenings only, from day 20 on by night too: at half past one
+    # nothing of the day before has its truth, late in the evening all has.
+    harness = MonitorHarness(CONFIG)
+    late: list[Event] = []
+    for day in range(40):
+        start = T0 + day * DAY
+        harness.take("predictions", prediction(f"first-{day}", at=start + HOUR / 2))
+        if day >= 20:
+            harness.tick(start + 1.5 * HOUR)
+        harness.take("feedback", *[{**one, "observed_at": start + 8 * HOUR} for one in late])
+        made, late = _batch(day, start + 12 * HOUR, PER_DAY, always)
+        harness.take("predictions", *made)
+        harness.tick(start + 23 * HOUR)
+
+    assert told(harness) == []
 
 
 @pytest.mark.parametrize("missing", [from_day(20, carrier="AA"), always], ids=["blind", "seeing"])

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import yaml
 from prometheus_client import generate_latest
 
 from trueup.workers.deliveries import DeliveryCounts
 from trueup.workers.metrics import METRICS, metrics_registry
 from workers.loops import busy_loop
+
+RULES = Path(__file__).parents[2] / "deploy" / "rules.yml"
 
 
 def test_what_is_rendered_is_the_closed_list() -> None:
@@ -32,3 +38,11 @@ def test_counts_are_those_of_the_loop() -> None:
     assert registry.get_sample_value("trueup_waiting_records", {"worker": "counter", "partition": "0"}) == 1
     letters = {"worker": "counter", "partition": "0", "reason": "not_json"}
     assert registry.get_sample_value("trueup_dead_letters_total", letters) == 1
+
+
+def test_the_rules_of_prometheus_speak_of_metrics_that_there_are() -> None:
+    (group,) = yaml.safe_load(RULES.read_text())["groups"]
+    spoken_of = {name for rule in group["rules"] for name in re.findall(r"trueup_\w+", rule["expr"])}
+
+    assert spoken_of <= {each.name + ("_total" if each.kind == "counter" else "") for each in METRICS}
+    assert len(spoken_of) == 5
