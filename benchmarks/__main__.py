@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import emitter, latency, pending, step
+from benchmarks import emitter, estimate, latency, pending, step
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.faults import run as faults
 from benchmarks.throughput import run as throughput
@@ -15,6 +15,7 @@ BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "step": step.run,
     "throughput": throughput.run,
     "latency": latency.run,
+    "estimate": estimate.run,
     "pending": pending.run,
     "emitter": emitter.run,
     "faults": faults.run,

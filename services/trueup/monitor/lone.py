@@ -19,6 +19,7 @@ from trueup.monitor.join import (
     ENTRY_DAY,
     LAST_DAY,
     PREDICTED_AT,
+    PROBABILITY,
     SEGMENT,
     UNDER,
     VERSION,
@@ -108,6 +109,8 @@ class Lone:
         fleet.ids += 1
         waiting.put(prediction_id, (day, came_at, offset, None, (answer,)))
         version.waits(day)
+        if probability is not None:
+            version.estimated.predicted(answer)
         noticed = version.predicted((index, answer, event))
         if noticed:
             self.noticed += [(model, item) for item in noticed]
@@ -139,6 +142,8 @@ class Lone:
         name = answer[UNDER] or answer[VERSION]
         version = model.versions[name]
         version.met(truth, day)
+        if answer[PROBABILITY] is not None:
+            version.estimated.settled(answer, outcome, at)
         budget = model.earn(at) if model.config.pages else 0.0
         noticed = version.turned_out((index, 0, at, answer[PREDICTED_AT], outcome, budget, answer[SEGMENT]))
         if noticed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from trueup.monitor.join import (
     ENTRY_ANSWERS,
@@ -52,6 +52,7 @@ def fold(run: Run) -> float:
                     told.append((index, at))
                 continue
         version.made.append((index, answer, event))
+        version.estimated.predicted(answer)
         version.counts["predictions"] += 1
         if version.counts["predictions"] == APPEARS_AFTER:
             run.model.appeared(version)
@@ -139,7 +140,9 @@ def segment_of(names: Sequence[str], event: Mapping[str, Any]) -> dict[str, str]
 
 
 def _positive(event: Mapping[str, Any]) -> float | None:
-    """Of the probabilities of all labels, that of the predicted one."""
-    label = event.get("prediction")
-    found: float | None = event["probability"].get(str(label).lower() if isinstance(label, bool) else str(label))
+    """Of the probabilities of two labels that of 1 or true; of those of other labels, that of the predicted one."""
+    label, of = event.get("prediction"), event["probability"]
+    if len(of) == 2 and ("1" in of or "true" in of):
+        return cast(float, of["1"] if "1" in of else of["true"])
+    found: float | None = of.get(str(label).lower() if isinstance(label, bool) else str(label))
     return found

@@ -74,6 +74,8 @@ def _version_sections(model_id: str, version: Version) -> dict[str, bytes | None
     label_time = version.windows.label_time
     if label_time.closed_changed:
         found[sections.name(sections.WINDOWS, model_id, own)] = pack(label_time.closed_snapshot())
+    for part, data in version.estimated.changes().items():
+        found[sections.name(sections.ESTIMATED, model_id, own, part)] = None if data is None else pack(data)
     for (name, value), data in version.segments.changes().items():
         found[sections.name(sections.SEGMENT, model_id, own, name, value)] = pack(data)
     for month, rows in version.cohorts.changes().items():
@@ -87,6 +89,7 @@ def touch_all(model: Model) -> None:
     for version in model.versions.values():
         version.windows.label_time.closed_changed = True
         version.segments.touch()
+        version.estimated.touch()
         version.cohorts.touch()
 
 
@@ -119,6 +122,8 @@ def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
         model.versions[parts[1]].windows.label_time.restore_closed(data)
     for parts, data in by_kind.get(sections.COHORTS, []):
         model.versions[parts[1]].cohorts.restore(data)
+    for parts, data in by_kind.get(sections.ESTIMATED, []):
+        model.versions[parts[1]].estimated.restore(parts[2], data)
     segments: dict[str, dict[tuple[str, str], Any]] = {}
     for (_, version, name, value), data in by_kind.get(sections.SEGMENT, []):
         segments.setdefault(version, {})[name, value] = data

@@ -13,6 +13,8 @@ VERSION = "version"
 WINDOWS = "windows"
 SEGMENT = "segment"
 COHORTS = "cohorts"
+#: What is expected of a version's scores: a day each, and what was learned.
+ESTIMATED = "estimated"
 #: Only in form 1, where every entry of the join was a section.
 WAITING = "join"
 

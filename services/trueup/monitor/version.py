@@ -9,6 +9,7 @@ from trueup.monitor.calls import Calls
 from trueup.monitor.cohorts import Cohorts
 from trueup.monitor.config import ModelConfig, MonitorConfig
 from trueup.monitor.error_watch import Change, ErrorWatch
+from trueup.monitor.estimated_performance import EstimatedPerformance
 from trueup.monitor.join import CORRECTIONS, EVENTS, PREDICTED_AT, PREDICTION, PROBABILITY, REPEATS, Answer, Truth
 from trueup.monitor.noticed import (
     FEATURES,
@@ -60,6 +61,7 @@ class Version:
         self.windows = Windows(fleet.last_outcomes)
         self.segments = Segments(config.segments, fleet)
         self.cohorts = Cohorts(COHORT_DAYS)
+        self.estimated = EstimatedPerformance(config)
         self.calls = Calls()
         self.watch = ErrorWatch(config, inflation=inflation)
         #: The hour of label time that is still open, as hours since 1970.
@@ -124,6 +126,7 @@ class Version:
 
     def corrected(self, answer: Answer, before: Outcome | None, after: Outcome | None) -> None:
         """The truth was corrected: totals and cohort change; windows and detectors keep what they were told."""
+        self.estimated.corrected(answer, before, after)
         for outcome, sign in ((before, -1), (after, 1)):
             if outcome is not None:
                 self.total.add(outcome, sign)

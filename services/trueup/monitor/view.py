@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from trueup.monitor.cohorts import Cohort, day_name
+from trueup.monitor.config import Task
 from trueup.monitor.model import Model
 from trueup.monitor.version import Version
 from trueup.monitor.versions_compared import VersionsCompared
@@ -22,7 +23,7 @@ SUMMED = ("predictions", "joined", "correct", "pending", "expired")
 
 def model_view(model: Model) -> dict[str, Any]:
     """One model as `trueup status --json` gives it."""
-    versions = [_version_view(version) for version in model.versions.values()]
+    versions = [_version_view(version, model.task) for version in model.versions.values()]
     return {
         "model_id": model.model_id,
         "task": model.task,
@@ -36,7 +37,7 @@ def model_view(model: Model) -> dict[str, Any]:
     }
 
 
-def _version_view(version: Version) -> dict[str, Any]:
+def _version_view(version: Version, task: Task | None) -> dict[str, Any]:
     counts = version.counts
     day = version.windows.label_time.day()
     inflation = version.inflation
@@ -67,6 +68,7 @@ def _version_view(version: Version) -> dict[str, Any]:
             for name, values in version.segments.by_name.items()
         },
         "detector": _detector(version),
+        "estimated_performance": version.estimated.view(inflation) if task == "binary" else None,
         "days": [_day(day, cohort) for day, cohort in version.cohorts.recent(DAYS_SHOWN)],
     }
 
