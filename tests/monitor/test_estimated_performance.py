@@ -108,9 +108,11 @@ def test_a_day_that_is_no_longer_kept_leaves_its_error() -> None:
     before = estimated(harness)["mean_absolute_error"]
 
     harness.take("predictions", prediction("later", 1, at=T0 + (KEEP_DAYS + 10) * DAY, probability=0.5))
+    harness.restart()
+    harness.take("predictions", prediction("last", 1, at=T0 + (KEEP_DAYS + 10) * DAY, probability=0.5))
 
     view = estimated(harness)
-    assert [day["n"] for day in view["days"]] == [1]
+    assert [day["n"] for day in view["days"]] == [2]
     assert view["mean_absolute_error"]["accuracy"]["days"] == 3
     assert view["mean_absolute_error"]["accuracy"]["mean"] == pytest.approx(before["accuracy"]["mean"])
     assert len([name for name in harness.sections if name.startswith("estimated/")]) == 2
@@ -133,17 +135,29 @@ def test_what_is_no_score_of_a_binary_model_is_passed_over(made: Event) -> None:
     assert estimated(harness) is None
 
 
-@pytest.mark.parametrize("label", [1, 0], ids=["the positive predicted", "the negative predicted"])
-def test_of_two_probabilities_that_of_the_positive_class_counts(label: int) -> None:
+def test_of_two_probabilities_that_of_the_positive_class_counts() -> None:
     harness = MonitorHarness(MonitorConfig(defaults=ModelConfig(reference_labels=200, reference_days=0.0)))
     for i in range(300):
-        score = {"0": 0.8, "1": 0.2}
-        harness.take("predictions", prediction(f"p{i}", label, at=T0, probability=score))
-        harness.take("feedback", feedback(f"p{i}", int(i % 5 == 0), at=T0 + 1))
-    harness.take("predictions", *[prediction(f"q{i}", label, at=T0 + DAY, probability=0.2) for i in range(50)])
+        label, right = i % 2, i % 10 > 1  # right in 0.8 of both
+        scores = {str(label): 0.8, str(1 - label): 0.2}
+        harness.take("predictions", prediction(f"p{i}", label, at=T0, probability=scores))
+        harness.take("feedback", feedback(f"p{i}", label if right else 1 - label, at=T0 + 1))
+    harness.take("predictions", *[prediction(f"q{i}", 0, at=T0 + DAY, probability=0.2) for i in range(50)])
     (day,) = estimated(harness)["days"]
 
-    assert day["accuracy"] == pytest.approx(0.2 if label else 0.8)
+    assert day["accuracy"] == pytest.approx(0.8)
+
+
+def test_the_more_bursty_the_errors_the_wider_the_range() -> None:
+    estimate = EstimatedPerformance(ModelConfig.model_construct(reference_labels=2, reference_days=0.0))
+    answer: Answer = ("v1", 1, 0.7, 0.0, None, None, None)
+    estimate.settled(answer, RIGHT, 0.0)
+    estimate.settled(answer, WRONG, 0.0)
+    for _ in range(100):
+        estimate.predicted((*answer[:3], DAY, *answer[4:]))
+    widths = [day["high"] - day["low"] for view in (1.0, 4.0) for day in orjson.loads(shown(estimate, view))["days"]]
+
+    assert widths == [pytest.approx(2 * 1.96 * 0.05), pytest.approx(4 * 1.96 * 0.05)]
 
 
 steps = st.lists(
@@ -191,5 +205,5 @@ def kept(estimate: EstimatedPerformance) -> dict[str, Any]:
     return {part: data for part, data in estimate.changes().items() if data is not None}
 
 
-def shown(estimate: EstimatedPerformance) -> bytes:
-    return orjson.dumps(estimate.view(1.0))
+def shown(estimate: EstimatedPerformance, inflation: float = 1.0) -> bytes:
+    return orjson.dumps(estimate.view(inflation))
