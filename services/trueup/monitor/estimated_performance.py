@@ -82,7 +82,9 @@ class EstimatedPerformance:
         if counts is None and (counts := self._begin(day)) is None:
             return
         counts[key] = counts.get(key, 0) + 1
-        self._touch(day)
+        self._changed.add(day)
+        if day in self._shown:
+            del self._shown[day]
 
     def settled(self, answer: Answer, outcome: Outcome, observed_at: float) -> None:
         """Its truth is known."""
@@ -200,9 +202,11 @@ class EstimatedPerformance:
 def _key(answer: Answer) -> int | None:
     """Under which it is counted; None where it is no score of a binary model."""
     score, prediction = answer[PROBABILITY], answer[PREDICTION]
-    if score is None or not (prediction == 0 or prediction == 1) or not 0.0 <= score <= 1.0:
+    if score is None or not 0.0 <= score <= 1.0:
         return None
-    return key_of(score, predicted=prediction == 1)
+    if prediction == 1:
+        return key_of(score, predicted=True)
+    return key_of(score, predicted=False) if prediction == 0 else None
 
 
 def _show(day: int, counts: Mapping[int, int], calibration: Calibration, inflation: float) -> _Shown:

@@ -66,12 +66,16 @@ class ScoreReference:
         if positive:
             counts[key + POSITIVE] = counts.get(key + POSITIVE, 0) + 1
         self.n += 1
-        self.from_at = observed_at if self.from_at is None else min(self.from_at, observed_at)
-        self.to_at = observed_at if self.to_at is None else max(self.to_at, observed_at)
-        self.last_day = max(self.last_day, day)
-        config = self._config
-        self.complete = self.n >= config.reference_labels and self.to_at - self.from_at >= config.reference_days * DAY
         self.changed = True
+        from_at, to_at = self.from_at, self.to_at
+        if from_at is None or observed_at < from_at:
+            self.from_at = from_at = observed_at
+        if to_at is None or observed_at > to_at:
+            self.to_at = to_at = observed_at
+        if day > self.last_day:
+            self.last_day = day
+        if self.n >= self._config.reference_labels:
+            self.complete = to_at - from_at >= self._config.reference_days * DAY
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values, for `restore`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ def key_of(score: float, *, predicted: bool) -> int:
     elif score >= _LARGEST:
         cell = CELLS - 1
     else:
-        cell = min(CELLS - 1, max(0, int((math.log(score / (1.0 - score)) + _FURTHEST) * _PER_LOGIT)))
+        cell = int((log(score / (1.0 - score)) + _FURTHEST) * _PER_LOGIT)
     return cell * 6 + (3 if predicted else 0)
 
 
