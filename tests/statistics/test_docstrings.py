@@ -3,11 +3,13 @@ from types import ModuleType
 
 import pytest
 
-from trueup.statistics import bets, comparison, intervals, paired_outcomes, variance_inflation
+from trueup.statistics import bets, calibration, comparison, intervals, paired_outcomes, variance_inflation
 
 
 @pytest.mark.parametrize(
-    "module", [bets, comparison, intervals, paired_outcomes, variance_inflation], ids=lambda module: module.__name__
+    "module",
+    [bets, calibration, comparison, intervals, paired_outcomes, variance_inflation],
+    ids=lambda module: module.__name__,
 )
 def test_the_examples_in_the_docstrings_are_exact(module: ModuleType) -> None:
     outcome = doctest.testmod(module)

@@ -114,6 +114,8 @@ class Lone:
         waiting.put(prediction_id, (day, came_at, offset, None, (answer,)))
         version.waits(day)
         model.labels.counts.made.append(answer)
+        if probability is not None:
+            version.estimated.predicted(answer)
         noticed = version.predicted((index, answer, event))
         if noticed:
             self.noticed += [(model, item) for item in noticed]
@@ -146,6 +148,8 @@ class Lone:
         version = model.versions[name]
         version.met(truth, day)
         model.labels.counts.met.append(answer)
+        if answer[PROBABILITY] is not None:
+            version.estimated.settled(answer, outcome, at)
         budget = model.earn(at) if model.config.pages else 0.0
         evidence = (model.task, answer[PREDICTION], answer[PROBABILITY], truth[ACTUAL], truth[SCORE])
         noticed = version.turned_out((index, 0, at, answer[PREDICTED_AT], outcome, budget, answer[SEGMENT], evidence))

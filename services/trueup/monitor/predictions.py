@@ -58,6 +58,7 @@ def fold(run: Run) -> float:
                 continue
         version.made.append((index, answer, event))
         labels_made.append(answer)
+        version.estimated.predicted(answer)
         version.counts["predictions"] += 1
         if version.counts["predictions"] == APPEARS_AFTER:
             run.model.appeared(version)

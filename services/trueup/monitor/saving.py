@@ -84,6 +84,8 @@ def _version_sections(model_id: str, version: Version) -> dict[str, bytes | None
         found[sections.name(sections.WINDOWS, model_id, own)] = pack(label_time.closed_snapshot())
     if version.segment_watch.closed_changed:
         found[sections.name(sections.SEGMENT_WATCH, model_id, own)] = pack(version.segment_watch.closed_snapshot())
+    for part, data in version.estimated.changes().items():
+        found[sections.name(sections.ESTIMATED, model_id, own, part)] = None if data is None else pack(data)
     for (name, value), data in version.segments.changes().items():
         found[sections.name(sections.SEGMENT, model_id, own, name, value)] = pack(data)
     for month, rows in version.cohorts.changes().items():
@@ -104,6 +106,7 @@ def touch_all(model: Model) -> None:
         version.windows.label_time.closed_changed = True
         version.segment_watch.closed_changed = True
         version.segments.touch()
+        version.estimated.touch()
         version.cohorts.touch()
         version.scorecards.touch()
         version.features.touch()
@@ -130,6 +133,7 @@ _OF_VERSIONS: Mapping[str, Callable[[Version, list[str], Any], None]] = {
     sections.SEGMENT_WATCH: lambda version, _, data: version.segment_watch.restore_closed(data),
     sections.COHORTS: lambda version, _, data: version.cohorts.restore(data),
     sections.SCORECARDS: lambda version, which, data: version.scorecards.restore(which[0], data),
+    sections.ESTIMATED: lambda version, which, data: version.estimated.restore(which[0], data),
     sections.COLUMNS: lambda version, _, data: version.features.restore_closed(data),
     sections.FEATURES: lambda version, _, data: version.features.restore_open(data),
 }

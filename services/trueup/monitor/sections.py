@@ -23,6 +23,8 @@ LABELS = "labels"
 LABEL_COVERAGE = "label-coverage"
 #: The counts that metrics come from: the open hour, the other hours, the days.
 SCORECARDS = "scorecards"
+#: What is expected of a version's scores: a day each, and what was learned.
+ESTIMATED = "estimated"
 #: Only in form 1, where every entry of the join was a section.
 WAITING = "join"
 

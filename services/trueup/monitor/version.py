@@ -9,6 +9,7 @@ from trueup.monitor.calls import Calls
 from trueup.monitor.cohorts import Cohorts
 from trueup.monitor.config import ModelConfig, MonitorConfig
 from trueup.monitor.error_watch import Change, ErrorWatch
+from trueup.monitor.estimated_performance import EstimatedPerformance
 from trueup.monitor.features.column import ReferenceSize
 from trueup.monitor.features.watch import FeatureWatch
 from trueup.monitor.join import CORRECTIONS, EVENTS, PREDICTED_AT, PREDICTION, PROBABILITY, REPEATS, Answer, Truth
@@ -69,6 +70,7 @@ class Version:
         self.segments = Segments(config.segments, fleet)
         self.cohorts = Cohorts(COHORT_DAYS)
         self.scorecards = Scorecards(config.positive_label)
+        self.estimated = EstimatedPerformance(config)
         self.calls = Calls()
         self.watch = ErrorWatch(config, inflation=inflation)
         size = ReferenceSize(config.feature_reference_values, config.feature_reference_days)
@@ -136,6 +138,7 @@ class Version:
 
     def corrected(self, answer: Answer, before: Outcome | None, after: Outcome | None) -> None:
         """The truth was corrected: totals and cohort change; windows and detectors keep what they were told."""
+        self.estimated.corrected(answer, before, after)
         for outcome, sign in ((before, -1), (after, 1)):
             if outcome is not None:
                 self.total.add(outcome, sign)
