@@ -84,8 +84,8 @@ def _version_sections(model_id: str, version: Version) -> dict[str, bytes | None
         found[sections.name(sections.WINDOWS, model_id, own)] = pack(label_time.closed_snapshot())
     if version.segment_watch.closed_changed:
         found[sections.name(sections.SEGMENT_WATCH, model_id, own)] = pack(version.segment_watch.closed_snapshot())
-    for part, data in version.estimated.changes().items():
-        found[sections.name(sections.ESTIMATED, model_id, own, part)] = None if data is None else pack(data)
+    for kept, data in version.estimated.changes().items():
+        found[sections.name(sections.ESTIMATED, model_id, own, kept)] = None if data is None else pack(data)
     for (name, value), data in version.segments.changes().items():
         found[sections.name(sections.SEGMENT, model_id, own, name, value)] = pack(data)
     for month, rows in version.cohorts.changes().items():

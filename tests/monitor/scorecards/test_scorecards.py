@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import DAY, HOUR, T0, MonitorHarness, feedback, monitor_config, prediction
-from trueup.monitor.metrics_shown import metrics_shown
+from trueup.monitor.metrics_shown import measured
 from trueup.monitor.scorecards.exact import ONE, pack_sum, read_sum
 from trueup.monitor.scorecards.scorecard import Evidence, Frame, Scorecard
 from trueup.monitor.scorecards.scorecards import SPANS, Scorecards
@@ -181,7 +181,7 @@ def test_the_probability_of_each_label_of_a_binary_model_is_that_of_the_positive
 
 
 def test_a_task_that_nothing_was_counted_of_has_metrics_of_nothing() -> None:
-    assert metrics_shown(Scorecards(1), "binary", 1.0)["day"]["roc_auc"] == {
+    assert measured(Scorecards(1), "binary", 1.0)["day"]["roc_auc"] == {
         "value": None,
         "n": 0,
         "low": None,

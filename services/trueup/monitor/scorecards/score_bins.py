@@ -9,9 +9,11 @@ Bins are of a hundredth, and finer towards 0 and 1, where the scores of rare eve
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import log
 from typing import Any
+
+import numpy as np
 
 from trueup.monitor.scorecards.exact import ONE, pack_sum, read_sum
 
@@ -26,6 +28,11 @@ MIDDLES = tuple((low + high) / 2 for low, high in zip((0.0, *EDGES), (*EDGES, 1.
 TENTHS = tuple(int(middle * 10) for middle in MIDDLES)
 #: A probability below this is taken for it in the log loss, which else were infinite.
 LEAST = 1e-15
+#: Fewer scores than this cost less one by one than as arrays.
+FEW = 24
+#: So many multiples of 2^-40 below 1 add exactly as floats.
+_MOST = 4_096
+_EDGES, _TENTHS = np.array(EDGES), np.array(TENTHS)
 
 
 class ScoreBins:
@@ -45,19 +52,40 @@ class ScoreBins:
         #: Sum of (score - hit)^2.
         self.squared = 0
 
-    def add_all(self, scored: Iterable[tuple[float, bool]], sign: int = 1) -> None:
+    def add_all(self, scored: Sequence[tuple[float, bool]], sign: int = 1) -> None:
         """Count scores in [0, 1] in, each with whether it came true; or out again (`sign` -1)."""
-        by_bin, by_tenth, log_loss, squared = self.by_bin, self.by_tenth, 0, 0
-        for score, hit in scored:
-            place = bisect_right(EDGES, score)
-            key = 2 * place + hit
-            by_bin[key] = by_bin.get(key, 0) + sign
-            by_tenth[TENTHS[place]] += sign * int(score * ONE)
-            given = score if hit else 1.0 - score
-            log_loss -= int(log(max(LEAST, given)) * ONE)
-            squared += int((1.0 - given) ** 2 * ONE)
-        self.log_loss += sign * log_loss
-        self.squared += sign * squared
+        if len(scored) < FEW:
+            for score, hit in scored:
+                self._add(score, hit, sign)
+            return
+        for start in range(0, len(scored), _MOST):
+            self._add_many(*zip(*scored[start : start + _MOST], strict=True), sign=sign)
+
+    def _add(self, score: float, hit: bool, sign: int) -> None:
+        place = bisect_right(EDGES, score)
+        key = 2 * place + hit
+        self.by_bin[key] = self.by_bin.get(key, 0) + sign
+        self.by_tenth[TENTHS[place]] += sign * int(score * ONE)
+        given = score if hit else 1.0 - score
+        self.log_loss -= sign * int(log(max(given, LEAST)) * ONE)
+        missed = 1.0 - given
+        self.squared += sign * int(missed * missed * ONE)
+
+    def _add_many(self, scores: Sequence[float], hits: Sequence[bool], *, sign: int) -> None:
+        """As `_add` for each, bit for bit: each number is worked out alike, and sums of whole numbers are exact."""
+        score, hit = np.array(scores), np.array(hits)
+        place = _EDGES.searchsorted(score, side="right")
+        keys, counts = np.unique(2 * place + hit, return_counts=True)
+        for key, n in zip(keys.tolist(), counts.tolist(), strict=True):
+            self.by_bin[key] = self.by_bin.get(key, 0) + sign * n
+        tenths = np.bincount(_TENTHS[place], weights=np.trunc(score * ONE), minlength=10)
+        self.by_tenth = [total + sign * int(more) for total, more in zip(self.by_tenth, tenths.tolist(), strict=True)]
+        given = np.where(hit, score, 1.0 - score)
+        # numpy's logarithm is not that of `math` to the last bit.
+        logs = np.array([log(p) for p in np.maximum(given, LEAST).tolist()])
+        self.log_loss -= sign * int((logs * ONE).astype(np.int64).sum())
+        missed = 1.0 - given
+        self.squared += sign * int((missed * missed * ONE).astype(np.int64).sum())
 
     def merge(self, other: ScoreBins, sign: int = 1) -> None:
         """Add all that `other` counted, or take it back."""

@@ -46,7 +46,7 @@ class Scorecards:
         positive: the label whose probability binary answers carry.
     """
 
-    __slots__ = ("_changed", "_closed", "_days", "_hours", "_latest", "_open", "frame")
+    __slots__ = ("_changed", "_closed", "_days", "_hours", "_latest", "_open", "frame", "shown")
 
     def __init__(self, positive: Label) -> None:
         self.frame = Frame(positive)
@@ -58,6 +58,8 @@ class Scorecards:
         self._changed: set[Part] = set()
         #: Sums of closed buckets, by span, as long as none of them changes.
         self._closed: dict[Span, Scorecard] = {}
+        #: How it is shown, and as what, once that was asked and until it changes.
+        self.shown: tuple[object, bytes] | None = None
 
     # -- counting ---------------------------------------------------------------------------------------------------
 
@@ -66,6 +68,7 @@ class Scorecards:
         begin = self._latest * HOUR
         if begin <= min(observed_at) and max(observed_at) < begin + HOUR:
             self._changed.add("open")
+            self.shown = None
             self._open.add_all(given, self.frame)
             return
         start, hour = 0, int(observed_at[0] // HOUR)
@@ -80,11 +83,13 @@ class Scorecards:
         if hour > self._latest:
             self._begin(hour)
         self._changed.add("open")
+        self.shown = None
         self._bucket(hour).add_all(given, self.frame)
 
     def correct(self, evidence: Evidence, sign: int) -> None:
         """Count an outcome in `all` alone, or take back (`sign` -1) what was counted of it."""
         self._changed.add("open")
+        self.shown = None
         self._closed.pop("all", None)
         self._card_of_day(_BEFORE).add_all((evidence,), self.frame, sign)
 
@@ -175,6 +180,7 @@ class Scorecards:
 
     def restore(self, part: str, data: Any) -> None:
         """Take back one part as `changes` gave it."""
+        self.shown = None
         if part == "open":
             self._latest, labels, self.frame.origin, card = data
             self.frame.labels = Labels(labels)
