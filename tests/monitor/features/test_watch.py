@@ -27,7 +27,7 @@ def odd(seed: int, n: int) -> list[Made]:
     at = T0
     values: list[Any] = [None, True, "red", "blue", "x" * 90, 1, 2.5, -3e200, float("nan"), 10**15]
     for number in range(n):
-        at += rng.choice((60.0, 200.0, 400.0, 2 * HOUR if rng.random() < 0.02 else 30.0))
+        at += rng.choice((5.0, 20.0, 60.0, 2 * HOUR if rng.random() < 0.02 else 9.0))
         late = rng.random() < 0.05
         features: Features = {"a": rng.gauss(50, 5) * (1 if number < n * 0.6 else 100), "b": rng.choice(values)}
         if number > n / 3:
@@ -54,7 +54,7 @@ def restored(watched: FeatureWatch) -> FeatureWatch:
     return again
 
 
-@given(st.integers(0, 10_000), st.integers(1, 1_500), st.randoms(use_true_random=False))
+@given(st.integers(0, 10_000), st.integers(1, 4_000), st.randoms(use_true_random=False))
 @settings(max_examples=15, deadline=None)
 def test_cut_and_restored_anywhere_it_is_the_same(seed: int, n: int, rng: random.Random) -> None:
     made = odd(seed, n)
@@ -78,7 +78,7 @@ def test_cut_and_restored_anywhere_it_is_the_same(seed: int, n: int, rng: random
 
 
 def test_the_odd_lives_have_faults_in_them() -> None:
-    told = small().add_all(odd(1, 3_000))
+    told = small().add_all(odd(1, 8_000))
 
     assert {one.data["fault"] for _, one in told if one.type == "data_fault"} >= {"missing"}
 
@@ -94,15 +94,16 @@ def test_features_beyond_the_cap_are_counted_and_not_looked_at() -> None:
     assert watched.not_looked_at == 4 * 60
 
 
-def test_drift_is_told_once_with_the_furthest_first() -> None:
+def test_drift_is_told_when_more_of_it_is_found_with_the_furthest_first() -> None:
     def change(features: Features) -> None:
         features["amount"] *= 1.5
         features["country"] = features["country"] if features["age"] > 30 else "at"
 
     told = told_by(watch(), world(3, days=12, a_day=900, change=from_day(8, change)))
 
-    (drift,) = told
-    assert drift.type == "features_drifted"
+    assert [one.type for one in told] == ["features_drifted"] * len(told)
+    assert len(told) in (1, 2)
+    drift = told[-1]
     streams = [one["stream"] for one in drift.data["drifted"]]
     assert streams == ["feature:country", "feature:amount"]
     tests = [one["test"] for one in drift.data["drifted"]]
@@ -125,7 +126,7 @@ def test_scores_and_labels_drift_too() -> None:
 
 def test_the_step_tells_it_shows_it_and_goes_on_after_a_restart() -> None:
     harness = MonitorHarness(monitor_config(model={"feature_reference_days": 2.0}))
-    made = list(world(5, days=7, a_day=600, change=from_day(4.5, put("age", str))))
+    made = list(world(5, days=8, a_day=1_200, change=from_day(4.5, put("age", str))))
     for start in range(0, len(made), 700):
         events = [
             prediction(event["prediction_id"], answer[1], at=answer[3], features=event["features"])

@@ -76,17 +76,20 @@ class Column:
         self._days = [Profile(), Profile()]
         self._days_in_last = 0
         self._day = Profile()
-        #: Whether the day holds numbers that were taken back into an old unit: near enough, but not the very numbers.
+        #: Whether the day lacks some windows, or has them taken back into an old unit: not the very numbers.
         self._day_is_near = False
         self._day_number: int | None = None
+        #: The largest share of missing values, and of the commonest, of any day.
+        self._most_missing, self._commonest = 0.0, 0.0
         self._range: tuple[float, float] | None = None
         self._known: Known | None = None
         self._streaks = {name: Streak() for name in RULES}
         self._leaps = Leaps()
-        #: The fault that stands: which, since when, how many calm windows there were.
+        #: The fault that stands: which, since when, how many calm windows and windows there were.
         self.fault: str | None = None
         self.fault_since = 0.0
         self._calm = 0
+        self._lasted = 0
         self._conversion: Conversion | None = None
         #: Of the days of the reference: how many were held against those before, the sum of `Distance.size`, the most.
         self._held: list[float] = [0, 0.0, 0.0]
@@ -149,10 +152,13 @@ class Column:
                     return self._begin(name, look.detail, self._streaks[name].since)
         if leap == "quiet" and (learning or not any(looks.values())):
             self._take(profile)
+        else:
+            self._day_is_near = True
         return None
 
     def _begin(self, fault: str, detail: str, since: float) -> Turn:
         self.fault, self.fault_since, self._calm = fault, since, 0
+        self._lasted = self._streaks[fault].length if fault in self._streaks else 0
         return Turn(fault, detail, since, ended=False)
 
     def _while_faulty(self, window: Window, known: Known) -> Turn | None:
@@ -166,13 +172,15 @@ class Column:
                 self._take(profile)
         else:
             calm = RULES[fault].calm(profile, known)
+        self._day_is_near = True
+        self._lasted += 1
         self._calm = self._calm + 1 if calm else 0
         if self._calm < _CALM:
             return None
         self.fault, self._conversion = None, None
         self._leaps.taken()
-        for streak in self._streaks.values():
-            streak.length = 0
+        for name, streak in self._streaks.items():
+            streak.ended(self._lasted - _CALM if name == fault else 0)
         return Turn(fault, f"back as it was before, since {_CALM} windows", self.fault_since, ended=True)
 
     def _take(self, profile: Profile) -> None:
@@ -202,6 +210,8 @@ class Column:
             self._days_in_last = 0
         self._days[1].merge(day)
         self._days_in_last += 1
+        self._most_missing = max(self._most_missing, day.missing_share)
+        self._commonest = max(self._commonest, day.largest_share)
         if day.numbers.n:
             low, high = day.numbers.quantiles((0.005, 0.995))
             before = self._range or (low, high)
@@ -212,7 +222,10 @@ class Column:
         recent = Profile()
         for profile in self._days:
             recent.merge(profile)
-        self._known = Known.of(recent, *(self._range or (0.0, 0.0))) if recent.n >= LEAST_KNOWN else None
+        self._known = None
+        if recent.n >= LEAST_KNOWN:
+            low, high = self._range or (0.0, 0.0)
+            self._known = Known(recent, low, high, self._most_missing, self._commonest, recent.kind)
 
     def _learn(self, day: Profile, end: float) -> None:
         held = drift.held_against(self.reference, day)
@@ -246,9 +259,10 @@ class Column:
             "day_is_near": self._day_is_near,
             "day_number": self._day_number,
             "range": self._range,
+            "most": [self._most_missing, self._commonest],
             "streaks": {name: streak.snapshot() for name, streak in self._streaks.items()},
             "leaps": self._leaps.snapshot(),
-            "fault": [self.fault, self.fault_since, self._calm, self._conversion],
+            "fault": [self.fault, self.fault_since, self._calm, self._lasted, self._conversion],
             "held": self._held,
             "drift": [self._odd_days, self.drifted, self.last],
         }
@@ -262,9 +276,10 @@ class Column:
         self._day, self._day_number = Profile.restore(data["day"]), data["day_number"]
         self._day_is_near = data["day_is_near"]
         self._range = data["range"] and tuple(data["range"])
+        self._most_missing, self._commonest = data["most"]
         self._streaks.update({name: Streak.restore(saved) for name, saved in data["streaks"].items() if name in RULES})
         self._leaps = Leaps.restore(data["leaps"])
-        self.fault, self.fault_since, self._calm, conversion = data["fault"]
+        self.fault, self.fault_since, self._calm, self._lasted, conversion = data["fault"]
         self._conversion = None if conversion is None else Conversion(*conversion)
         if self.fault is not None and self.fault not in RULES and self._conversion is None:
             self.fault = None  # of a rule that is no more

@@ -39,7 +39,7 @@ class Histogram:
     2.0
     """
 
-    __slots__ = ("counts", "high", "low", "n", "shift")
+    __slots__ = ("_quantiles", "counts", "high", "low", "n", "shift")
 
     def __init__(self) -> None:
         self.shift = _FINEST
@@ -47,6 +47,8 @@ class Histogram:
         self.n = 0
         self.low = _LARGEST
         self.high = -_LARGEST
+        #: What `quantiles` found, until more is counted.
+        self._quantiles: dict[tuple[float, ...], list[float]] = {}
 
     @property
     def distinct(self) -> int:
@@ -91,7 +93,7 @@ class Histogram:
         self._count((key >> down, n) for key, n in other.counts.items())
 
     def _count(self, found: Iterable[tuple[int, int]]) -> None:
-        counts = self.counts
+        counts, self._quantiles = self.counts, {}
         for key, n in found:
             counts[key] = counts.get(key, 0) + n
         while len(self.counts) > MOST_BUCKETS:
@@ -115,10 +117,15 @@ class Histogram:
     def _bucket(self, key: int) -> tuple[float, float]:
         return max(self.low, _double(key << self.shift)), min(self.high, _double((key + 1) << self.shift))
 
-    def quantiles(self, shares: Sequence[float]) -> list[float]:
+    def quantiles(self, shares: tuple[float, ...]) -> list[float]:
         """The numbers below which these shares of all lie, evenly spread within a bucket; none came: zeros."""
         if not self.n:
             return [0.0] * len(shares)
+        if shares not in self._quantiles:
+            self._quantiles[shares] = self._find(shares)
+        return self._quantiles[shares]
+
+    def _find(self, shares: tuple[float, ...]) -> list[float]:
         keys = sorted(self.counts)
         counts = [self.counts[key] for key in keys]
         sums = [0, *accumulate(counts)]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from trueup.monitor.features.histogram import Histogram
 from trueup.monitor.features.profile import Profile
-from trueup.monitor.features.units import Conversion, Leap, Usual, distance, explain
+from trueup.monitor.features.units import Conversion, Leap, Usual, distance, explain, middle_of
 
 #: Numbers in a window, fewer of which tell nothing.
 _LEAST = 30
@@ -17,7 +17,7 @@ _LEAPT = 1.5
 #: Once the reference stands, a window widens what is usual at most by so much: it may be half of another unit.
 _WIDENS = 1.25
 #: From so many windows on it is known what is usual.
-_LEAST_SEEN = 24
+_LEAST_SEEN = 12
 #: The window of the leap, and two that are wholly new.
 _LEAST_WINDOWS = 3
 #: Where no window was ever further from the days before it than this, each is distributed as they are.
@@ -79,7 +79,7 @@ class Leaps:
         """Take a window; what there is to say of the leap before it, if there was one."""
         if window.numbers.n < _LEAST or 2 * window.numbers.n < window.n:
             return "quiet" if self.pool is None else "waiting"
-        middle = window.numbers.quantile(0.5)
+        middle = middle_of(window.numbers)
         if self.pool is not None:
             self.pool.merge(window)
             self._windows += 1

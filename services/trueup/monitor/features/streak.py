@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-#: A fault has to last so many windows, and twice as long as bad windows lasted in the reference.
+#: A fault has to last so many windows, and twice as long as bad windows ever lasted before.
 _LEAST, _TIMES = 2, 2
 
 
@@ -18,12 +18,13 @@ class Streak:
         self.length = 0
         self.since = 0.0
         self._key = ""
-        #: The longest there was while the reference was learned.
+        #: The longest that passed, or lasted while the reference was learned.
         self.longest = 0
 
     def step(self, key: str | None, start: float, *, learning: bool) -> None:
         """Another window, which starts then; `key` None: it is not bad."""
         if key is None:
+            self.longest = max(self.longest, self.length)
             self.length = 0
             return
         if self.length == 0 or key != self._key:
@@ -31,6 +32,11 @@ class Streak:
         self.length += 1
         if learning:
             self.longest = max(self.longest, self.length)
+
+    def ended(self, windows: int) -> None:
+        """The fault ended by itself after so many windows: that is how this column is, and no fault another time."""
+        self.longest = max(self.longest, windows)
+        self.length = 0
 
     @property
     def is_fault(self) -> bool:

@@ -73,6 +73,11 @@ def distance(before: Histogram, after: Histogram, conversion: Conversion = _SAME
     return apart / len(_SHARES) / width
 
 
+def middle_of(numbers: Histogram) -> float:
+    """The median, among the quantiles that `distance` asks for too."""
+    return numbers.quantiles(_SHARES)[len(_SHARES) // 2]
+
+
 class Leap(NamedTuple):
     """The middle of the numbers shortly before and after, and the longest step that is usual in less time."""
 

@@ -12,7 +12,7 @@ from trueup.monitor.join import PREDICTED_AT, PREDICTION, PROBABILITY, Answer
 from trueup.monitor.windows import HOUR
 
 #: A window is an hour, or as many as it takes until so many predictions are in it.
-LEAST_A_WINDOW = 50
+LEAST_A_WINDOW = 200
 #: Predictions that are counted together; the result does not depend on it.
 _TOGETHER = 2_000
 #: So many features with the same fault from the same window on are one fault.

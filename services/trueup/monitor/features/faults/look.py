@@ -26,15 +26,11 @@ class Known:
     #: Where its numbers lay so far, but for the outermost half per cent of a day on either side.
     low: float
     high: float
-    #: Of `recent`, worked out once: see `Profile`.
+    #: The share of missing values, and that of the commonest value, on the day on which it was largest so far.
     missing_share: float
-    kind: str
     largest_share: float
-
-    @classmethod
-    def of(cls, recent: Profile, low: float, high: float) -> Known:
-        """What these days tell."""
-        return cls(recent, low, high, recent.missing_share, recent.kind, recent.largest_share)
+    #: The type of most values.
+    kind: str
 
 
 class Rule(Protocol):

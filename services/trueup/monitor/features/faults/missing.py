@@ -23,8 +23,10 @@ class Missing:
         if bdtrc(missing - 1, n, max(before, 1 / known.recent.n)) > _CHANCE:
             return None
         if missing == n:
-            return Look(f"all {n:,} values are missing, before {before:.1%} were")
-        return Look(f"{window.missing_share:.1%} of {n:,} values are missing, before {before:.1%} were")
+            return Look(f"all {n:,} values are missing, before at most {before:.1%} of a day were")
+        return Look(
+            f"{window.missing_share:.1%} of {n:,} values are missing, before at most {before:.1%} of a day were"
+        )
 
     def calm(self, window: Profile, known: Known) -> bool:
         """See `Rule.calm`."""
