@@ -410,8 +410,7 @@ def inflations_of(days: Sequence[Counted], *, otherwise: float) -> dict[str, flo
     F of a value is how much more its daily means, less those of the rest, vary than means of independent losses would;
     beyond doubt above 1 + 2e (see `variance_inflation`). A storm that comes over a value for all of a day raises it by
     the number of outcomes a day: F = 1 + n·t. A value with few outcomes shows nothing of t by itself; all together do,
-    by the sum of F − 1
-    over that of n.
+    by the sum of F − 1 over that of n.
 
     >>> days = [{"a": [100, lost], "b": [100, 20_000_000]} for lost in (10_000_000, 30_000_000)] * 6
     >>> {value: round(of, 1) for value, of in inflations_of(days, otherwise=1.0).items()}
