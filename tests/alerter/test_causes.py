@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 from builders import (
     DAY,
@@ -150,7 +151,7 @@ def explanation(*, mix: float, mix_error: float = 0.001) -> Event:
     return {**figures, "parts": [part]}
 
 
-def caused(**more: object) -> str:
+def caused(**more: Any) -> str:
     harness = AlerterHarness()
     harness.signal(change(1, **more))
     return str(harness.alert("performance_drop").evidence["cause"])
@@ -166,7 +167,7 @@ def test_the_mix_is_the_cause_only_of_a_rise_that_is_mostly_its_own_and_beyond_d
 def test_what_moved_first_is_told_in_its_order_also_after_a_restart() -> None:
     #  score of v2   temp    error changed    score again       the page
     harness = AlerterHarness()
-    moves = {"pages": False, "detector": "adwin"}
+    moves: Event = {"pages": False, "detector": "adwin"}
     changed_at = T0 + 10 * DAY
     harness.signal(
         change(1, at=changed_at - 9 * DAY, stream="feature:wind", **moves),

@@ -24,6 +24,7 @@ was met before. Where there are too few days, it is that of the model.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median, variance
@@ -193,7 +194,9 @@ class SegmentWatch:
         """Count outcomes of the hour that is open: of which segments and label, what was lost, what they earned."""
         for segment, breakdown in self._by_segment.items():
             breakdown.add_all([value_in(segment, given) for given in segments], losses)
-        self._labels.add_all([_label(label) for label in labels], losses)
+        # Labels that are equal have the same text, whichever of them stands for all.
+        for (label, loss), n in Counter(zip(labels, losses, strict=True)).items():
+            self._labels.add(_label(label), loss, n)
         if self._by_segment:
             earned = self._earned
             for budget in budgets:
@@ -488,7 +491,7 @@ def _stays_risen(watched: Watched, before: Watched) -> None:
 
 
 def _label(label: Any) -> str | None:
-    """A label that was predicted, as a text: truth values as 0 and 1, as which they may come too."""
+    """A label that was predicted, as a text; the same for all that are equal, as True, 1 and 1.0 are."""
     if label is None or isinstance(label, str):
         return None if label is None else label[:200]
-    return str(int(label)) if label in (0, 1) else str(label)
+    return str(int(label)) if label == label // 1 else str(label)
