@@ -62,6 +62,12 @@ class AlertBook:
         self._note(model, signal["at"], "alert_opened", reason or OPENED[kind], alert.alert_id)
         return alert
 
+    def learn(self, model: Model, alert_id: str, signal: Mapping[str, Any], why: Cause | None = None) -> Alert:
+        """More is known of what an alert is about: no second alert, a revision of this one."""
+        self._put(model, alert_life.learn(model.alerts[alert_id], signal, why))
+        self._note(model, signal["at"], "alert_kept", Reason.ALREADY_FIRING, alert_id)
+        return model.alerts[alert_id]
+
     def resolve(self, model: Model, alert_id: str, at: float, why: Reason) -> None:
         """It is over, and so is what was noted down for its end."""
         self._put(model, alert_life.resolve(model.alerts[alert_id], at, why))

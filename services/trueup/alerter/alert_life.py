@@ -35,6 +35,7 @@ def open_alert(
         model_id=model_id,
         model_version=signal.get("model_version", "*"),
         kind=kind,
+        segments=list(cause.segments),
         severity=SEVERITY[kind],
         status="firing",
         summary=cause.summary,
@@ -55,6 +56,18 @@ def resolve(alert: Alert, at: float, why: str) -> Alert:
 def acknowledge(alert: Alert, at: float, author: str) -> Alert:
     """Somebody has taken it up."""
     return _changed(alert, at, {"acknowledged_by": author}, status="acknowledged")
+
+
+def learn(alert: Alert, signal: Mapping[str, Any], cause: Cause | None = None) -> Alert:
+    """More is known of what it is about; with a cause, that takes the place of the one before."""
+    figures = {name: value for name, value in _figures(signal).items() if name != "at"}
+    at = max(signal["at"], alert.updated_at)
+    if cause is None:
+        segments = [part["segment"] for part in signal.get("segments", ())] or alert.segments
+        return _changed(alert, at, figures, segments=segments)
+    figures = {**figures, "cause": cause.kind, "retraining_helps": cause.retraining_helps}
+    segments = list(cause.segments) or alert.segments
+    return _changed(alert, at, figures, summary=cause.summary, cause=cause.cause, segments=segments)
 
 
 def mention(alert: Alert, at: float, state: TriggerState) -> Alert:

@@ -1,16 +1,26 @@
-"""What is behind a signal, in words, and whether retraining would help: data fault before traffic before concept."""
+"""What is behind a signal, in words, and whether retraining would help: data fault before traffic before concept.
+
+A rise is one of traffic where at least 60 % of it (`MOSTLY`) comes from other shares of the values of one segment, or
+of the labels that were predicted, and that part is beyond twice its standard error.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+CauseKind = Literal["data_fault", "traffic_mix", "concept_change", "version", "missing"]
+#: (version, stream, at, direction): a detector that informs fired.
+Moved = tuple[str, str, float, str]
+MOSTLY = 0.6
+#: A part of the traffic is named in the sentence where so much of the rise is its own.
+NAMED = 0.3
+#: What moved so long before the error did may have to do with it.
+BEFORE_SECONDS = 3 * 86_400.0
 #: Features that are named where several have one fault.
-NAMED = 5
-
-CauseKind = Literal["data_fault", "concept_change", "version", "missing"]
+FEATURES_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +31,8 @@ class Cause:
     summary: str
     cause: str
     retraining_helps: bool
+    #: The parts of the traffic that it is about.
+    segments: tuple[dict[str, str], ...] = ()
 
 
 def of_change(signal: Mapping[str, Any], faults: Mapping[str, str]) -> Cause:
@@ -31,13 +43,100 @@ def of_change(signal: Mapping[str, Any], faults: Mapping[str, str]) -> Cause:
         f"since {_when(signal['changed_at'])}, was {reference['mean']:.1%}"
     )
     if faults:
-        named = ", ".join(f"{feature} ({what})" for feature, what in sorted(faults.items()))
-        return Cause("data_fault", summary, f"The data is faulty: {_short(named)}. Retraining will not help.", False)
+        return _faulty(summary, faults)
+    mix = next((found for found in signal.get("explained", ()) if _is_mix(found)), None)
+    if mix is not None:
+        return Cause("traffic_mix", summary, _of_mix(mix), False)
+    parts = _where(signal.get("explained", ()))
     cause = (
         f"The truth no longer follows the features as it did from {_when(reference['from_time'])} to "
         f"{_when(reference['to_time'])}, and no data fault is known: a change of concept. Retraining would help."
     )
-    return Cause("concept_change", summary, cause, True)
+    if parts:
+        cause += f" Most of it is in {'; '.join(_part_of_rise(part, rise) for part, rise in parts)}."
+    return Cause("concept_change", summary, cause, True, tuple(part["segment"] for part, _ in parts))
+
+
+def of_segments(signal: Mapping[str, Any], faults: Mapping[str, str]) -> Cause:
+    """Of errors that rose in some parts of the traffic, and not in the rest."""
+    risen, others = signal["segments"], signal["risen"] - 1
+    first = risen[0]
+    more = f" and in {others} more segment{'s' if others > 1 else ''}" if others else ""
+    summary = (
+        f"{signal['model_id']} {signal['model_version']}: error rate {first['recent']['mean']:.1%} in "
+        f"{_name(first['segment'])}{more} since {_when(first['changed_at'])}, was {first['mean_before']:.1%}"
+    )
+    segments = tuple(part["segment"] for part in risen)
+    if faults:
+        return replace(_faulty(summary, faults), segments=segments)
+    cause = (
+        f"In {'; '.join(_short(_name(part), 200) for part in segments[:3])} the truth no longer follows the features "
+        "as it did, more than in the rest of the traffic, and no data fault is known: a change of concept in a part. "
+        "Retraining would help where the new data holds enough of that part."
+    )
+    return Cause("concept_change", summary, cause, True, segments)
+
+
+def moved_first(signal: Mapping[str, Any], moved: Sequence[Moved]) -> list[dict[str, Any]]:
+    """Which streams moved, in their order in time, from three days before the error did until it was noticed.
+
+    Of each the first time. The error itself is among them. Detectors that inform have false alarms: it is a hint.
+    """
+    since = signal["changed_at"]
+    first: dict[str, dict[str, Any]] = {"error": {"stream": "error", "at": since, "direction": signal["direction"]}}
+    for version, stream, at, direction in sorted(moved, key=lambda each: each[2]):
+        if version == signal["model_version"] and since - BEFORE_SECONDS <= at <= signal["at"] and stream not in first:
+            first[stream] = {"stream": stream, "at": at, "direction": direction}
+    return sorted(first.values(), key=lambda each: (each["at"], each["stream"]))
+
+
+def _faulty(summary: str, faults: Mapping[str, str]) -> Cause:
+    named = ", ".join(f"{feature} ({what})" for feature, what in sorted(faults.items()))
+    return Cause("data_fault", summary, f"The data is faulty: {_short(named)}. Retraining will not help.", False)
+
+
+def _is_mix(found: Mapping[str, Any]) -> bool:
+    rise, mix = found["rise"], found["mix"]
+    return bool(rise > 0.0 and mix >= MOSTLY * rise and mix > 2.0 * found["mix_error"])
+
+
+def _of_mix(found: Mapping[str, Any]) -> str:
+    grown = max(found["parts"], key=lambda part: part["mix"])
+    share = min(1.0, found["mix"] / found["rise"])
+    return (
+        f"The traffic changed, the errors within it hardly: {share:.0%} of the rise comes from another mix of "
+        f"{_short(found['by'], 200)} ({_short(_name(grown['segment']), 200)}: {grown['share']:.0%} of the outcomes, "
+        f"was {grown['share_before']:.0%}). Retraining would not bring the old error rate back: it may help a little, "
+        "where what there is more of now was rare before."
+    )
+
+
+def _where(explained: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], float]]:
+    """The parts of the traffic in which much of a rise is, by the segment that tells most; with the rise."""
+    best: list[tuple[Mapping[str, Any], float]] = []
+    for found in explained:
+        if found["by"] == "prediction" or found["rise"] <= 0.0:
+            continue
+        # A value that makes up most of the traffic anyway says nothing of where.
+        parts = [
+            (part, found["rise"])
+            for part in found["parts"]
+            if part["within"] >= NAMED * found["rise"] and part["within"] >= 2.0 * part["share"] * found["rise"]
+        ]
+        if sum(part["within"] for part, _ in parts) > sum(part["within"] for part, _ in best):
+            best = parts
+    return best
+
+
+def _part_of_rise(part: Mapping[str, Any], rise: float) -> str:
+    return (
+        f"{_short(_name(part['segment']), 200)} ({min(1.0, part['within'] / rise):.0%} of the rise; "
+        f"{part['recent']['mean']:.1%}, was {part['mean_before']:.1%})"
+    )
+
+
+def _name(segment: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in segment.items())
 
 
 def of_comparison(signal: Mapping[str, Any]) -> Cause:
@@ -67,7 +166,9 @@ def of_fault(signal: Mapping[str, Any]) -> Cause:
 def faulty(signal: Mapping[str, Any]) -> str:
     """Of a data fault, what is faulty: a feature, several, or `*`."""
     features = signal.get("features") or []
-    named = ", ".join(features[:NAMED]) + (f" and {len(features) - NAMED} more" if len(features) > NAMED else "")
+    named = ", ".join(features[:FEATURES_NAMED]) + (
+        f" and {len(features) - FEATURES_NAMED} more" if len(features) > FEATURES_NAMED else ""
+    )
     return signal.get("feature") or named or "*"
 
 

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from trueup.alerter.cause import Moved
 from trueup.alerter.trigger_life import TriggerState
 from trueup_schemas.alert import Alert, AlertKind
 from trueup_schemas.trigger import Action, Trigger
 
 #: Ended alerts and triggers that are kept to be shown.
 KEPT = 100
+#: The latest moves of scores and features that are kept.
+MOVES_KEPT = 50
 
 
 @dataclass(slots=True)
@@ -29,6 +32,13 @@ class Model:
     wishes: dict[Action, Trigger] = field(default_factory=dict)
     #: Feature -> its data fault, until it ends.
     faults: dict[str, str] = field(default_factory=dict)
+    #: When scores and features moved, the latest last.
+    moved: list[Moved] = field(default_factory=list)
+
+    def moves(self, signal: Mapping[str, Any]) -> None:
+        """A detector that informs fired on a stream."""
+        move = (signal["model_version"], signal["stream"], signal["at"], signal["direction"])
+        self.moved = [*self.moved, move][-MOVES_KEPT:]
 
     def firing(self, kind: AlertKind, model_version: str | None = None) -> list[Alert]:
         """Alerts of this kind (and version) that are not resolved."""
@@ -72,6 +82,7 @@ class Model:
             "silent_since": self.silent_since,
             "wishes": {action: trigger.model_dump(mode="json") for action, trigger in self.wishes.items()},
             "faults": self.faults,
+            "moved": self.moved,
         }
 
     @classmethod
@@ -87,6 +98,7 @@ class Model:
             silent_since=dict(data["silent_since"]),
             wishes={action: Trigger.model_validate(values) for action, values in data["wishes"].items()},
             faults=dict(data["faults"]),
+            moved=[(version, stream, at, direction) for version, stream, at, direction in data.get("moved", [])],
         )
 
     def view(self) -> dict[str, Any]:

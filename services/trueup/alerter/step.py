@@ -1,6 +1,7 @@
 """The alerter's step: signals of one partition in, alerts, triggers and audit out. Start reading here.
 
 change_detected (pages) ──> performance_drop ──> retrain?
+segments_moved (pages) ───> performance_drop, or more evidence for the one that fires ──> resolved, once all are back
 versions_compared worse ──> version_worse ─────> rollback?      better ──> resolved, promote?
 window_closed ────────────> back within bounds, or only other versions, for long enough? ──> resolved
 deployment_seen champion ─> alerts of the versions before it are superseded
@@ -62,6 +63,7 @@ class AlerterStep(HoldsAllItsState):
         }
         self._signals: Mapping[str, Callable[[Model, SignalData], None]] = {
             "change_detected": self._change,
+            "segments_moved": self._segments_moved,
             "versions_compared": self._compared,
             "window_closed": self._window,
             "deployment_seen": self._deployed,
@@ -155,10 +157,35 @@ class AlerterStep(HoldsAllItsState):
 
     def _change(self, model: Model, signal: SignalData) -> None:
         if not signal["pages"]:
+            if signal["stream"] != "error":
+                model.moves(signal)
+                self._changed.add(model.model_id)
             return
         why = cause.of_change(signal, model.faults)
+        moved = cause.moved_first(signal, model.moved)
+        told = {**signal, "moved_first": moved} if len(moved) > 1 else signal
+        in_parts = [alert for alert in self._dropping(model, signal) if not _about_all(alert)]
+        if in_parts:
+            alert = self._alerts.learn(model, in_parts[0].alert_id, told, why)
+        else:
+            alert = self._alerts.fire("performance_drop", model, told, why)
+        self._triggers.wish("retrain", model, signal, alert, now=self._latest, retraining_helps=why.retraining_helps)
+
+    def _segments_moved(self, model: Model, signal: SignalData) -> None:
+        firing = self._dropping(model, signal)
+        for alert in firing:
+            self._alerts.learn(model, alert.alert_id, signal)
+            if signal["ended"] and not _about_all(alert):
+                self._resolve(model, alert, signal["at"], Reason.RECOVERED)
+        if firing or not signal["pages"]:
+            return
+        why = cause.of_segments(signal, model.faults)
         alert = self._alerts.fire("performance_drop", model, signal, why)
         self._triggers.wish("retrain", model, signal, alert, now=self._latest, retraining_helps=why.retraining_helps)
+
+    def _dropping(self, model: Model, signal: SignalData) -> list[Alert]:
+        """The alerts that say that the errors of this version rose."""
+        return model.firing("performance_drop", signal["model_version"])
 
     def _compared(self, model: Model, signal: SignalData) -> None:
         version = signal["model_version"]
@@ -190,13 +217,16 @@ class AlerterStep(HoldsAllItsState):
     def _calm(self, model: Model, alert: Alert, signal: SignalData) -> None:
         """Resolve the alert where its error was back within bounds for long enough."""
         day = signal["day"]
+        if not _about_all(alert):
+            return  # it ends with the segments that it is about
         if day["n"] < self._config.least_outcomes:
             return  # too little to tell: neither calm nor not
         if day["mean"] > alert.evidence["reference"]["bound"]:
             model.calm_since.pop(alert.alert_id, None)
             return
         since = model.calm_since.setdefault(alert.alert_id, signal["at"])
-        if signal["at"] - since >= self._config.resolve_after_hours * HOUR:
+        waits_for_segments = alert.evidence.get("risen")
+        if not waits_for_segments and signal["at"] - since >= self._config.resolve_after_hours * HOUR:
             self._resolve(model, alert, signal["at"], Reason.RECOVERED)
 
     def _deployed(self, model: Model, signal: SignalData) -> None:
@@ -323,6 +353,11 @@ class AlerterStep(HoldsAllItsState):
     ) -> None:
         self._changed.add(model.model_id)
         self._outputs.audit(model.model_id, at, what, reason, subject, detail)
+
+
+def _about_all(alert: Alert) -> bool:
+    """Whether it is about all of the traffic, not about segments alone."""
+    return "reference" in alert.evidence
 
 
 def _on_versions(model: Model) -> list[Alert]:

@@ -42,21 +42,18 @@ class Breakdown:
     def add_all(self, values: Sequence[str | None], losses: Sequence[float]) -> None:
         """Count these outcomes; those without a value are passed over."""
         for (value, loss), n in Counter(zip(values, losses, strict=True)).items():
-            if value is not None:
-                self._count(value, n, n * round(loss * LOSS_UNITS))
+            self.add(value, loss, n)
 
-    def add(self, value: str | None, loss: float) -> None:
-        """`add_all` of a single outcome."""
-        if value is not None:
-            self._count(value, 1, round(loss * LOSS_UNITS))
-
-    def _count(self, value: str, n: int, lost: int) -> None:
+    def add(self, value: str | None, loss: float, n: int = 1) -> None:
+        """Count `n` outcomes of this value with this loss."""
+        if value is None:
+            return
         counts = self.open.get(value)
         if counts is None:
             value = self._capped(value)
             counts = self.open.setdefault(value, [0, 0])
         counts[0] += n
-        counts[1] += lost
+        counts[1] += n * round(loss * LOSS_UNITS)
 
     def _capped(self, value: str) -> str:
         if value not in self._known:

@@ -56,7 +56,7 @@ def decompose(
     >>> more_islands = {"hub": [500, 50_000_000], "island": [500, 150_000_000]}
     >>> found = decompose(before, more_islands)
     >>> round(found.rise, 3), round(found.mix, 3), round(found.within, 3), [part.value for part in found.parts]
-    (0.06, 0.06, 0.0, ['hub', 'island'])
+    (0.06, 0.06, 0.0, ['island', 'hub'])
     """
     n_before, lost_before = _total(before)
     n, lost = _total(now)

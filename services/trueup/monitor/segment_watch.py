@@ -23,17 +23,16 @@ was met before. Where there are too few days, it is that of the model.
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from statistics import fmean, median, variance
 from typing import Any, NamedTuple
 
 from trueup.monitor.breakdown import HOURS_A_DAY, LOSS_UNITS, Breakdown, Counted, Counts, merged
 from trueup.monitor.config import ModelConfig
 from trueup.monitor.mix import Decomposition, decompose
+from trueup.monitor.segment_inflation import inflations_of, total
 from trueup.monitor.segments import OTHER, value_in
-from trueup.statistics.bets import geometric_bets
+from trueup.monitor.watched import CONFIDENCE, Watched
 from trueup.statistics.intervals import rate_upper_bound
 
 #: The part of a model's budget that goes to its segments, as soon as any is watched.
@@ -42,97 +41,15 @@ OF_SEGMENTS = 0.25
 LEAST_WEIGHED = 25
 #: What a reference of a value takes: outcomes, and how many independent ones they must be worth.
 LEAST_OUTCOMES, LEAST_WORTH = 200, 20.0
-#: A day with fewer outcomes of a value says nothing of its recovery; so many days within its bound are one.
-LEAST_A_DAY, CALM_DAYS = 20, 2
-#: Of a value that is gone for so many days, nothing is said any more.
-GONE_DAYS = 7
 #: A value with a tenth of an alarm's evidence is named with one that alarms.
 ALSO = 0.1
-_BETS, _SMALLEST, _LARGEST = 8, 0.01, 0.5
-_CONFIDENCE = 0.95
-_THRESHOLD = 1.0 / _CONFIDENCE
 #: At most so much of the budget in one go, so that a silence is no alarm in itself.
 _LARGEST_BUDGET = 0.05
 _LEAST_M, _MOST_M = 1e-6, 0.999
-#: Far beyond any alarm; a value whose evidence is that large waits only to be above its own bound.
-_MOST_WEALTH, _LARGEST_EXPONENT = 1e6, 600.0
-_LEAST_DAYS, _FULL_DAY = 10, 0.3
 #: Values of the predicted label that are kept apart.
 _MOST_LABELS = 50
 #: The name under which the labels that were predicted are told among the segments.
 PREDICTED = "prediction"
-
-
-@dataclass(slots=True)
-class Watched:
-    """One value of a segment: its reference, the evidence against it, and whether it has risen.
-
-    `m` is the bound it is held against. `bound` and `mean_before` are those that it rose above: until it is back within
-    that bound it cannot rise again.
-    """
-
-    n: int
-    mean: float
-    mean_of_rest: float
-    inflation: float
-    m: float
-    wealth: list[float] = field(default_factory=lambda: [0.0] * _BETS)
-    #: Of the value, and of the rest.
-    waits: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
-    paid_until: float = 0.0
-    excess: float = 0.0
-    since: Counts = field(default_factory=lambda: [0, 0])
-    changed_at: float = 0.0
-    risen: bool = False
-    bound: float = 0.0
-    mean_before: float = 0.0
-    calm_days: int = 0
-    silent_days: int = 0
-
-    @property
-    def evidence(self) -> float:
-        """As a part of what makes an alarm."""
-        return fmean(self.wealth) / _THRESHOLD
-
-    def weigh(self, budget: float, at: float) -> bool:
-        """Weigh what waits, up to this label time; whether that is an alarm."""
-        (n, lost_units, n_of_rest, lost_of_rest), self.waits = self.waits, [0, 0, 0, 0]
-        lost = lost_units / LOSS_UNITS
-        bound = max(0.0, self.m + lost_of_rest / n_of_rest / LOSS_UNITS - self.mean_of_rest)
-        if self.risen:
-            self.since = [self.since[0] + n, self.since[1] + lost_units]
-            return False
-        excess = self.excess + lost - n * bound
-        if excess > 0.0:
-            self.excess, self.since = excess, [self.since[0] + n, self.since[1] + lost_units]
-        else:
-            self.excess, self.since, self.changed_at = 0.0, [0, 0], at
-        power = 1.0 / self.inflation
-        self.wealth = [
-            min(_MOST_WEALTH, (wealth + budget) * math.exp(power * _growth(stake, bound, n, lost)))
-            for wealth, stake in zip(self.wealth, _stakes(self.m), strict=True)
-        ]
-        if fmean(self.wealth) < _THRESHOLD or self.since[1] <= self.m * self.since[0] * LOSS_UNITS:
-            return False
-        self.bound, self.mean_before = self.m, self.mean
-        self.risen, self.calm_days = True, 0
-        return True
-
-    def end_day(self, counts: Counts, at: float) -> bool:
-        """A day is over in which it had these counts; whether with it a rise has ended, and evidence counts again."""
-        n, lost = counts
-        self.silent_days = 0 if n else self.silent_days + 1
-        if n >= LEAST_A_DAY:
-            self.calm_days = self.calm_days + 1 if lost <= self.bound * n * LOSS_UNITS else 0
-        if not self.risen or (self.calm_days < CALM_DAYS and self.silent_days < GONE_DAYS):
-            return False
-        self.risen, self.wealth = False, [0.0] * _BETS
-        self.excess, self.since, self.changed_at = 0.0, [0, 0], at
-        return True
-
-    def snapshot(self) -> list[Any]:
-        """Plain values; `Watched(*snapshot)` is the same again."""
-        return [getattr(self, name) for name in self.__slots__]
 
 
 class Rise(NamedTuple):
@@ -193,7 +110,9 @@ class SegmentWatch:
         """Count outcomes of the hour that is open: of which segments and label, what was lost, what they earned."""
         for segment, breakdown in self._by_segment.items():
             breakdown.add_all([value_in(segment, given) for given in segments], losses)
-        self._labels.add_all([_label(label) for label in labels], losses)
+        # Labels that are equal have the same text, whichever of them stands for all.
+        for (label, loss), n in Counter(zip(labels, losses, strict=True)).items():
+            self._labels.add(_label(label), loss, n)
         if self._by_segment:
             earned = self._earned
             for budget in budgets:
@@ -235,7 +154,7 @@ class SegmentWatch:
         totals: dict[str, tuple[int, int]] = {}
         for (segment, value), watched in self._watched.items():
             if segment not in totals:
-                totals[segment] = _total(self._by_segment[segment].open)
+                totals[segment] = total(self._by_segment[segment].open)
             n, lost = self._by_segment[segment].open.get(value, (0, 0))
             all_n, all_lost = totals[segment]
             watched.waits = [
@@ -290,7 +209,7 @@ class SegmentWatch:
             self._before[segment] = merged(days)
             if breakdown is self._labels:
                 continue
-            all_n, all_lost = _total(self._before[segment])
+            all_n, all_lost = total(self._before[segment])
             inflations = inflations_of(days, otherwise=inflation)
             for value, counts in self._before[segment].items():
                 own = max(self._inflations.get((segment, value), 1.0), inflations[value])
@@ -298,7 +217,7 @@ class SegmentWatch:
                 n_of_rest = all_n - counts[0]
                 if value != OTHER and min(counts[0], n_of_rest) >= max(LEAST_OUTCOMES, LEAST_WORTH * own):
                     candidates[segment, value] = (counts, own, (all_lost - counts[1]) / n_of_rest / LOSS_UNITS)
-        confidence = 1.0 - (1.0 - _CONFIDENCE) / max(1, len(candidates))
+        confidence = 1.0 - (1.0 - CONFIDENCE) / max(1, len(candidates))
         before = self._watched
         self._watched = {}
         for key, ((n, lost), own, mean_of_rest) in candidates.items():
@@ -307,7 +226,7 @@ class SegmentWatch:
             self._watched[key] = watched = Watched(n, lost / n / LOSS_UNITS, mean_of_rest, own, m)
             watched.paid_until, watched.changed_at = self._earned, at
             if key in before and before[key].risen:
-                _stays_risen(watched, before[key])
+                watched.stays_risen(before[key])
         self._calls = True
 
     def _breakdowns(self) -> Iterator[tuple[str, Breakdown]]:
@@ -404,76 +323,6 @@ class Learning:
         return [self.first_day, self._last_day, self._before, self._today]
 
 
-def inflations_of(days: Sequence[Counted], *, otherwise: float) -> dict[str, float]:
-    """The variance inflation of each value's mean over these days; `otherwise` where there are too few of them.
-
-    F of a value is how much more its daily means, less those of the rest, vary than means of independent losses would;
-    beyond doubt above 1 + 2e (see `variance_inflation`). A storm that comes over a value for all of a day raises it by
-    the number of outcomes a day: F = 1 + n·t. A value with few outcomes shows nothing of t by itself; all together do,
-    by the sum of F − 1
-    over that of n.
-
-    >>> days = [{"a": [100, lost], "b": [100, 20_000_000]} for lost in (10_000_000, 30_000_000)] * 6
-    >>> {value: round(of, 1) for value, of in inflations_of(days, otherwise=1.0).items()}
-    {'a': 12.6, 'b': 12.6}
-    """
-    totals = [_total(day) for day in days]
-    shown = {value: _day_ratio([day.get(value, [0, 0]) for day in days], totals) for value in merged(days)}
-    known = [of for of in shown.values() if of is not None]
-    if not known:
-        return dict.fromkeys(shown, otherwise)
-    storm = max(0.0, math.fsum(of.ratio - 1.0 for of in known) / math.fsum(of.a_day for of in known))
-    return {
-        value: otherwise if of is None else max(of.beyond_doubt, 1.0 + of.a_day * storm * of.slack)
-        for value, of in shown.items()
-    }
-
-
-class _DayRatio(NamedTuple):
-    """How much more than independent losses the daily means of a value vary, with its slack; outcomes a day."""
-
-    ratio: float
-    slack: float
-    a_day: float
-
-    @property
-    def beyond_doubt(self) -> float:
-        return self.ratio * self.slack if self.ratio > self.slack else 1.0
-
-
-def _day_ratio(days: Sequence[Counts], totals: Sequence[tuple[int, int]]) -> _DayRatio | None:
-    some = [n for n, _ in days if n]
-    least = max(1.0, _FULL_DAY * median(some)) if some else 1.0
-    full = [(n, lost, all_n - n, all_lost - lost) for (n, lost), (all_n, all_lost) in zip(days, totals, strict=True)]
-    full = [day for day in full if day[0] >= least and day[2]]
-    if len(full) < _LEAST_DAYS:
-        return None
-    n, slack = sum(day[0] for day in full), 1.0 + 2.0 * math.sqrt(2.0 / (len(full) - 1))
-    mean, a_day = sum(day[1] for day in full) / n / LOSS_UNITS, n / len(full)
-    if not 0.0 < mean < 1.0:
-        return _DayRatio(1.0, slack, a_day)
-    differences = [(lost / n - lost_of_rest / rest) / LOSS_UNITS for n, lost, rest, lost_of_rest in full]
-    # p(1 - p) is the variance of losses of 0 and 1, and more than that of others, whose bound allows for as much.
-    return _DayRatio(a_day * variance(differences) / (mean * (1.0 - mean)), slack, a_day)
-
-
-def _stakes(m: float) -> Sequence[float]:
-    """The stakes s on x − c, for rises above m on a geometric grid: the e-detector's λ / m."""
-    largest = min(_LARGEST, 0.9 * (1.0 - m))
-    return [rise / (1.0 - m) / m for rise in geometric_bets(min(_SMALLEST, largest / 2.0), largest, _BETS)]
-
-
-def _growth(stake: float, bound: float, n: int, lost: float) -> float:
-    """The logarithm of what a stake makes of these losses; it keeps a tenth where nothing is lost."""
-    stake = min(stake, 0.9 / bound) if bound else stake
-    growth = lost * math.log1p(stake * max(0.0, 1.0 - bound)) + (n - lost) * math.log1p(-stake * bound)
-    return min(growth, _LARGEST_EXPONENT)
-
-
-def _total(counted: Mapping[str, Counts]) -> tuple[int, int]:
-    return sum(n for n, _ in counted.values()), sum(lost for _, lost in counted.values())
-
-
 def _rise(segment: str, value: str, watched: Watched, *, fired: bool) -> Rise:
     n, lost = watched.since
     mean_before, bound = (watched.mean_before, watched.bound) if watched.risen else (watched.mean, watched.m)
@@ -482,14 +331,8 @@ def _rise(segment: str, value: str, watched: Watched, *, fired: bool) -> Rise:
     )
 
 
-def _stays_risen(watched: Watched, before: Watched) -> None:
-    """A new reference does not end a rise: it is over where it is back within the bound that it rose above."""
-    watched.risen, watched.bound, watched.mean_before = True, before.bound, before.mean_before
-    watched.calm_days, watched.silent_days = before.calm_days, before.silent_days
-
-
 def _label(label: Any) -> str | None:
-    """A label that was predicted, as a text: truth values as 0 and 1, as which they may come too."""
+    """A label that was predicted, as a text; the same for all that are equal, as True, 1 and 1.0 are."""
     if label is None or isinstance(label, str):
         return None if label is None else label[:200]
-    return str(int(label)) if label in (0, 1) else str(label)
+    return str(int(label)) if label == label // 1 else str(label)

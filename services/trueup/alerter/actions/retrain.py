@@ -7,9 +7,10 @@ from trueup_schemas.reason import Reason
 
 
 def request(signal: SignalData) -> Request | None:
-    """From a `change_detected`: the data of the last days before it; None where nothing is labelled."""
+    """From `change_detected` or `segments_moved`: the data of the last days before it; None where none is labelled."""
     data = signal.get("training_data")
     if data is None:
         return None
-    reason = {"code": Reason.ERROR_ROSE, "recent": signal["recent"], "reference": signal["reference"]}
+    figures = {name: signal[name] for name in ("recent", "reference", "segments") if name in signal}
+    reason = {"code": Reason.ERROR_ROSE, **figures}
     return Request(signal["model_version"], reason=reason, dataset=data)
