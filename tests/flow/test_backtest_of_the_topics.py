@@ -7,7 +7,10 @@ backtest                              in the order of the journal ── the sam
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 
@@ -83,11 +86,22 @@ def test_the_signals_of_a_backtest_by_the_journal_are_those_of_the_live_run(
     known = known_of(next(model for model in read_status(here.progress)["models"] if model["model_id"] == "spam"))
     assert known["labels_per_day"] == pytest.approx(24 * 60 / len(MODELS), rel=0.5)
     assert set(known) == {"false_pages_per_month", "inflation", "base_rate", "labels_per_day", "delay_hours"}
+    answer = power_of(here, "spam", "--fall", "0.2")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert {name: orjson.loads(answer.stdout)[name] for name in known} == known
+    assert "there is no model ham; known are churn, fraud, spam" in power_of(here, "ham").stderr
 
     by_time = backtest(Asked("topics", by_time=True), here.settings)
     assert by_time["order"] == "by the times of the records"
     assert [model["joined"] for model in by_time["models"]] == [model["joined"] for model in report["models"]]
     assert {alert["model_id"] for alert in by_time["alerts"] if alert["severity"] == "page"} == set(MODELS)
+
+
+def power_of(here: Installation, model: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`trueup power --json` about a model of the installation."""
+    command = [sys.executable, "-m", "trueup", "power", "--json", "--model", model, *arguments]
+    environment = {**os.environ, **here.environment}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
 def published(here: Installation) -> dict[int | None, list[bytes]]:

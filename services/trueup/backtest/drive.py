@@ -32,7 +32,7 @@ from trueup_schemas.journal import JournalEntry
 #: What is taken and not cut yet, in bytes of the records: it is held in memory.
 MOST_BYTES = 8_388_608
 #: And in event time: the alerter hears of it then.
-MOST_SECONDS = 86_400.0
+MOST_SECONDS = 604_800.0
 #: Nobody approves anything in a backtest, and nothing expires: what would have been asked for is what is shown.
 _PATIENCE_HOURS = 24.0 * 365
 Listen = Callable[[WorkerName, Save], None]
