@@ -17,6 +17,8 @@ from trueup.monitor.windows import DAY
 
 #: Predicted classes, and values of each segment name, that are told apart here; the rest is `__other__`.
 MOST_VALUES = 20
+#: So many answers are counted one by one.
+FEW = 3
 #: Days that are kept, back from the latest.
 KEEP_DAYS = 30
 
@@ -72,6 +74,11 @@ class LabelCounts:
 
     def _counted(self, answers: Sequence[Answer]) -> Iterator[tuple[int, Slot, int]]:
         """What of which day appears how often, in the order of the first of each."""
+        if len(answers) <= FEW:
+            for answer in answers:
+                if answer[PREDICTION] is not None:
+                    yield from self._slots_of(answer)
+            return
         by_class = Counter(
             [
                 # A number with a fraction point is no class. True and 1 are the same truth, and the same class.
@@ -94,6 +101,17 @@ class LabelCounts:
             )
             for (day, value), n in by_value.items():
                 yield int(day), Slot(name, value), n
+
+    def _slots_of(self, answer: Answer) -> Iterator[tuple[int, Slot, int]]:
+        """The same of one answer: where there are few, counting them together costs more than it saves."""
+        day, label, segment = int(answer[PREDICTED_AT] // DAY), answer[PREDICTION], answer[SEGMENT]
+        yield day, TOTAL, 1
+        if type(label) is not float:
+            yield day, Slot(None, label), 1
+        if segment:
+            for name in self._names:
+                if name in segment:
+                    yield day, Slot(name, segment[name]), 1
 
     def _made(self, day: int, slot: Slot, n: int) -> None:
         # A value has its place from when it is first seen, also where that day is over: so it goes by the order alone.
