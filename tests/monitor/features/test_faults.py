@@ -84,5 +84,14 @@ def test_a_calm_life_has_no_fault_and_no_drift_but_that_of_the_seasons(a_day: in
         assert set(streams) <= {"feature:temperature"}
 
 
+def _dearer(features: Features) -> None:
+    features["amount"] *= 3 if features["age"] % 4 == 0 else 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_other_values_are_no_other_unit(seed: int) -> None:
+    assert faults(from_day(8, _dearer), seed=seed, days=10) == []
+
+
 def test_too_few_values_tell_nothing() -> None:
     assert faults(from_day(5, put("income", lambda _: None)), days=9, a_day=24) == []

@@ -78,3 +78,14 @@ def test_what_lies_outside_is_counted() -> None:
 
     assert made.share_outside(10.0, 89.0) == pytest.approx(0.2)
     assert Histogram().share_outside(0.0, 1.0) == 0.0
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_coarse_and_a_fine_one_merge_into_what_all_would_be(swapped: bool) -> None:
+    rng = random.Random(4)
+    many, few = [rng.gauss(50, 9) for _ in range(2_000)], [rng.gauss(50, 9) for _ in range(20)]
+    one, other = (few, many) if swapped else (many, few)
+    merged = of(one)
+    merged.merge(of(other))
+
+    assert merged.snapshot() == of(many, few).snapshot()

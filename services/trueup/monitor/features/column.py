@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgpack
+
 from trueup.monitor.features import drift
 from trueup.monitor.features.faults import RULES
 from trueup.monitor.features.faults.look import Known
@@ -75,6 +77,7 @@ class Column:
         self.learned = False
         self._days = [Profile(), Profile()]
         self._days_in_last = 0
+        self._by_day: bytes | None = None
         self._day = Profile()
         #: Whether the day lacks some windows, or has them taken back into an old unit: not the very numbers.
         self._day_is_near = False
@@ -199,6 +202,7 @@ class Column:
     def _end_day(self, end: float, chance: float) -> None:
         day, self._day = self._day, Profile()
         near, self._day_is_near = self._day_is_near, False
+        self._by_day = None
         if self.learned and not near:
             self._hold_against_reference(day, chance)
         elif not self.learned:
@@ -250,10 +254,9 @@ class Column:
     def snapshot(self) -> dict[str, Any]:
         """Plain values, for `restore`."""
         return {
-            "reference": self.reference.snapshot(),
+            "by_day": self._packed(),
             "since": self._since,
             "learned": self.learned,
-            "days": [profile.snapshot() for profile in self._days],
             "days_in_last": self._days_in_last,
             "day": self._day.snapshot(),
             "day_is_near": self._day_is_near,
@@ -267,11 +270,17 @@ class Column:
             "drift": [self._odd_days, self.drifted, self.last],
         }
 
+    def _packed(self) -> bytes:
+        """The reference and the days before, packed once a day: most of a column, and saved with every window."""
+        if self._by_day is None:
+            self._by_day = msgpack.packb([profile.snapshot() for profile in (self.reference, *self._days)])
+        return self._by_day
+
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take back what `snapshot` gave."""
-        self.reference = Profile.restore(data["reference"])
+        reference, *days = [Profile.restore(saved) for saved in msgpack.unpackb(data["by_day"])]
+        self.reference, self._days = reference, days
         self._since, self.learned = data["since"], data["learned"]
-        self._days = [Profile.restore(saved) for saved in data["days"]]
         self._days_in_last = data["days_in_last"]
         self._day, self._day_number = Profile.restore(data["day"]), data["day_number"]
         self._day_is_near = data["day_is_near"]

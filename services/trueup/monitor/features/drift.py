@@ -41,11 +41,11 @@ class Distance(NamedTuple):
 def held_against(reference: Profile, window: Profile) -> Distance | None:
     """The distance between two stretches of a column, by the type of most values; None where one has none of them."""
     if reference.kind == "number":
-        return _kolmogorov_smirnov(reference.numbers, window.numbers)
+        return kolmogorov_smirnov(reference.numbers, window.numbers)
     return _chi_square(reference.categories, window.categories)
 
 
-def _kolmogorov_smirnov(reference: Histogram, window: Histogram) -> Distance | None:
+def kolmogorov_smirnov(reference: Histogram, window: Histogram) -> Distance | None:
     """The largest difference of the distribution functions, at the edges of buckets: never more than the true one."""
     if not reference.n or not window.n:
         return None

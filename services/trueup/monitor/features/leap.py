@@ -23,7 +23,7 @@ _LEAST_WINDOWS = 3
 #: Where no window was ever further from the days before it than this, each is distributed as they are.
 _STEADY = 0.5
 #: Then so many numbers are enough; else a day is looked at as a whole: an hour's weather is no picture of a week's.
-_ENOUGH, _WHOLE_DAY = 300, 86_400.0
+_ENOUGH, _WHOLE_DAY = 600, 86_400.0
 
 Step = Literal["quiet", "waiting", "unexplained"] | Conversion
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import log
 from typing import Final, NamedTuple
 
+from trueup.monitor.features.drift import kolmogorov_smirnov
 from trueup.monitor.features.histogram import Histogram
 
 
@@ -50,6 +51,8 @@ CONVERSIONS: Final[Sequence[Conversion]] = (
 _SAME = Conversion(1.0, 0.0)
 #: At which shares two distributions are held side by side.
 _SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+#: Of taking the right unit for a wrong one.
+_CHANCE = 0.01
 #: How much better a rare conversion has to fit.
 _COMMON, _RARE = 6, 0.3
 #: What is left, in shifts of a day and steps of an hour as far as any before, may be so much.
@@ -113,7 +116,8 @@ def explain(before: Histogram, after: Histogram, usual: Usual) -> Conversion | N
         for place, one in enumerate(CONVERSIONS)
     }
     best = min(shifts, key=lambda one: shifts[one])
-    if shifts[best] <= _PLAUSIBLE and 2 * distance(before, after, best) <= raw:
+    apart = distance(before, after, best)
+    if shifts[best] <= _PLAUSIBLE and 2 * apart <= raw and not (usual.steady and _another(before, after, best)):
         return best
     return _fitted(before, after) if usual.steady and raw >= 1.0 else None
 
@@ -124,12 +128,20 @@ def _step(leap: Leap, conversion: Conversion) -> float:
     return left / (2 * leap.usual) if leap.usual > 0 else 0.0
 
 
+def _another(before: Histogram, after: Histogram, conversion: Conversion) -> bool:
+    """Whether `after`, taken back, is distributed otherwise: another unit does not change that where any stretch is
+    like the whole."""
+    scale, offset, _ = conversion
+    held = kolmogorov_smirnov(before, after.mapped(1 / scale, -offset / scale))
+    return held is not None and held.chance(1.0) < _CHANCE
+
+
 def _fitted(before: Histogram, after: Histogram) -> Conversion | None:
     old, new = before.quantiles(_SHARES), after.quantiles(_SHARES)
     if new[-1] <= new[0] or old[-1] <= old[0]:
         return None
     scale = (new[-1] - new[0]) / (old[-1] - old[0])
     fitted = Conversion(scale, new[4] - scale * old[4])
-    close = distance(before, after, fitted) <= _CLOSE
+    close = distance(before, after, fitted) <= _CLOSE and not _another(before, after, fitted)
     changed = abs(log(scale)) >= _SCALE_CHANGED or distance(before, after) >= _FAR
     return fitted if close and changed else None
