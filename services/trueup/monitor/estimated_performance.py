@@ -27,6 +27,7 @@ from trueup.statistics.calibration import (
     Calibration,
     Quality,
     actual_quality,
+    in_a_row,
     key_of,
 )
 
@@ -209,7 +210,8 @@ def _key(answer: Answer) -> int | None:
     return key_of(score, predicted=False) if prediction == 0 else None
 
 
-def _show(day: int, counts: Mapping[int, int], calibration: Calibration, inflation: float) -> _Shown:
+def _show(day: int, counted: Mapping[int, int], calibration: Calibration, inflation: float) -> _Shown:
+    counts = in_a_row(counted)
     expected, actual = calibration.expected(counts), actual_quality(counts)
     deviation = (calibration.accuracy_deviation(counts) or 0.0) * inflation**0.5
     of_labelled = calibration.expected(counts, LABELLED)

@@ -24,9 +24,9 @@ _SMALLEST, _LARGEST = 1.0 / (1.0 + math.exp(_FURTHEST)), 1.0 / (1.0 + math.exp(-
 
 #: What is counted of each cell and predicted label: predictions, of which the truth is known, of which it is positive.
 KINDS = PREDICTIONS, LABELLED, POSITIVE = range(3)
-#: Key (`key_of`, plus what is counted) -> how many.
-Counts = Mapping[int, int]
 Array = npt.NDArray[np.float64]
+#: Key (`key_of`, plus what is counted) -> how many; or the same in a row (`in_a_row`), for what is asked several times.
+Counts = Mapping[int, int] | Array
 
 
 def key_of(score: float, *, predicted: bool) -> int:
@@ -56,10 +56,18 @@ class Table(NamedTuple):
         return self.negative + self.positive
 
 
+def in_a_row(counts: Counts) -> Array:
+    """The counts by key, zero where there is none."""
+    if isinstance(counts, np.ndarray):
+        return counts
+    row = np.zeros(CELLS * 6)
+    row[np.fromiter(counts.keys(), int, len(counts))] = np.fromiter(counts.values(), float, len(counts))
+    return row
+
+
 def table(counts: Counts, kind: int) -> Table:
     """One kind of the counts, by cell."""
-    flat = np.zeros(CELLS * 6)
-    flat[np.fromiter(counts.keys(), int, len(counts))] = np.fromiter(counts.values(), float, len(counts))
+    flat = in_a_row(counts)
     return Table(flat[kind::6], flat[kind + 3 :: 6])
 
 
