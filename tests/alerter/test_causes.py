@@ -197,3 +197,29 @@ def test_steps_that_are_restarted_every_day_say_the_same() -> None:
     assert restarted.monitor.signals() == whole.monitor.signals()
     assert [output.value for output in restarted.alerter.outputs] == [output.value for output in whole.alerter.outputs]
     assert restarted.monitor.sections == whole.monitor.sections
+
+
+def test_where_chunks_are_cut_changes_nothing_of_what_explains_a_rise() -> None:
+    promised = CONFIG.defaults.model_copy(update={"objective": 0.11})  # it alarms again and again
+    config = CONFIG.model_copy(update={"defaults": promised})
+    whole, cut = MonitorHarness(config), MonitorHarness(config)
+    rng = random.Random(3)
+    n = 24 * PER_DAY
+    made, told = [], []
+    for i in range(n):
+        at, carrier = T0 + i * 144.0, rng.choice(CARRIERS)
+        wrong = 0.1 if i < 20 * PER_DAY else 0.9 if carrier == "c" else 0.3
+        made.append(prediction(f"p{i}", 1, at=at, segment={"carrier": carrier, "origin": "JFK"}))
+        told.append(feedback(f"p{i}", int(rng.random() >= wrong), at=at))
+    whole.run(Take("predictions", tuple(made)), Take("feedback", tuple(told)))
+    cut.take("predictions", *made)
+    start = 0
+    while start < n:
+        size = rng.choice((1, 5, 50, 700))
+        cut.run(Take("feedback", tuple(told[start : start + size])))
+        start += size
+    signals = [[{**signal, "training_data": None} for signal in harness.signals()] for harness in (whole, cut)]
+
+    assert len([signal for signal in signals[0] if "explained" in signal]) > 5
+    assert signals[0] == signals[1]
+    assert cut.sections == whole.sections
