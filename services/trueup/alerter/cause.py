@@ -15,6 +15,8 @@ CauseKind = Literal["data_fault", "traffic_mix", "concept_change", "version", "m
 #: (version, stream, at, direction): a detector that informs fired.
 Moved = tuple[str, str, float, str]
 MOSTLY = 0.6
+#: By which a rise is told apart by the label that was predicted, and not by a segment.
+PREDICTED = "prediction"
 #: A part of the traffic is named in the sentence where so much of the rise is its own.
 NAMED = 0.3
 #: What moved so long before the error did may have to do with it.
@@ -96,8 +98,9 @@ def _faulty(summary: str, faults: Mapping[str, str]) -> Cause:
 
 
 def _is_mix(found: Mapping[str, Any]) -> bool:
+    """Whether other traffic explains the rise. What the model predicts is no traffic: it may be the very error."""
     rise, mix = found["rise"], found["mix"]
-    return bool(rise > 0.0 and mix >= MOSTLY * rise and mix > 2.0 * found["mix_error"])
+    return bool(found["by"] != PREDICTED and rise > 0.0 and mix >= MOSTLY * rise and mix > 2.0 * found["mix_error"])
 
 
 def _of_mix(found: Mapping[str, Any]) -> str:
@@ -115,7 +118,7 @@ def _where(explained: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, An
     """The parts of the traffic in which much of a rise is, by the segment that tells most; with the rise."""
     best: list[tuple[Mapping[str, Any], float]] = []
     for found in explained:
-        if found["by"] == "prediction" or found["rise"] <= 0.0:
+        if found["by"] == PREDICTED or found["rise"] <= 0.0:
             continue
         # A value that makes up most of the traffic anyway says nothing of where.
         parts = [
