@@ -40,8 +40,10 @@ CHANGE = 18
 class Watch:
     """A monitor and an alerter that takes what it signals."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, one_truth: bool = False) -> None:
         self.monitor, self.alerter = MonitorHarness(CONFIG), AlerterHarness()
+        #: Whether all errors are of one predicted label, or of one truth.
+        self.one_truth = one_truth
         self.rng = random.Random(7)
 
     def day(self, day: int, rate: Rate, weight: Weight) -> None:
@@ -52,8 +54,9 @@ class Watch:
         for name, at, carrier in zip(names, moments, carriers, strict=True):
             origin = self.rng.choice(("JFK", "EWR"))
             right = self.rng.random() >= rate(carrier, origin, day)
-            made.append(prediction(name, 1, at=at, segment={"carrier": carrier, "origin": origin}))
-            told.append(feedback(name, int(right), at=at))
+            answer, truth = (int(right), 1) if self.one_truth else (1, int(right))
+            made.append(prediction(name, answer, at=at, segment={"carrier": carrier, "origin": origin}))
+            told.append(feedback(name, truth, at=at))
         before = len(self.monitor.signals())
         self.monitor.run(Take("predictions", tuple(made)), Take("feedback", tuple(told)))
         self.alerter.signal(*self.monitor.signals()[before:])
@@ -105,6 +108,16 @@ def test_carriers_that_rise_together_are_one_alert_about_the_model() -> None:
     assert (alert.evidence["cause"], alert.evidence["retraining_helps"]) == ("concept_change", True)
     assert alert.segments == []
     assert {found["by"] for found in alert.evidence["explained"]} == {"carrier", "carrier x origin", "prediction"}
+
+
+def test_a_model_that_gives_a_wrong_label_more_often_is_no_change_of_mix() -> None:
+    watch = Watch(one_truth=True)
+    for day in range(30):
+        watch.day(day, lambda _, __, day: 0.35 if day >= CHANGE else 0.1, lambda *_: 1.0)
+    alert = watch.alert()
+
+    assert (alert.evidence["cause"], alert.evidence["retraining_helps"]) == ("concept_change", True)
+    assert len(watch.alerter.triggers()) > 0
 
 
 def test_more_of_a_carrier_that_was_always_bad_is_a_change_of_mix_that_retraining_would_not_mend() -> None:
