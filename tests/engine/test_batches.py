@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from faust.types import TP
 from mode import Service
@@ -35,6 +38,17 @@ def _whole_records_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetcher, "PartitionRecords", fetcher.PartitionRecords)
 
 
+class Kafka:
+    """In the place of aiokafka's consumer: what it was told to commit, and how its coordinator says that it joins."""
+
+    def __init__(self) -> None:
+        self.committed: dict[TopicPartition, int] = {}
+        self._coordinator = SimpleNamespace(_rejoin_needed_fut=Future[None](), _heartbeat_task="beats")
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        self.committed.update(offsets)
+
+
 class Topics(Service):
     """In the place of Faust's consumer thread: topics in memory, and how far each partition was fetched."""
 
@@ -44,6 +58,7 @@ class Topics(Service):
         self.oldest: dict[TP, int] = dict.fromkeys(assigned, 0)
         self.position: dict[TP, int] = {}
         self.asked: list[set[TP]] = []
+        self.kafka = Kafka()
         #: Done once before something is fetched, or between that and its arrival.
         self.meanwhile: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {}
 
@@ -85,6 +100,12 @@ class Topics(Service):
 
     def highwater(self, tp: TP) -> int:
         return len(self.records[tp])
+
+    async def call_thread(self, method: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:
+        return await method(*args)
+
+    def _ensure_consumer(self) -> Kafka:
+        return self.kafka
 
 
 class StubConsumer(ChunkConsumer):
@@ -305,5 +326,32 @@ def test_a_topic_that_ends_before_the_saved_state_is_refused_and_one_that_was_cu
         here.topics.records[A] = here.topics.records[A][:2]
         with pytest.raises(TopicWentBack, match="ends at 2, and the saved state goes on at 3"):
             await here.consumer.perform_seek()
+
+    within(10, work())
+
+
+@pytest.mark.parametrize("step", ["asked to join", "joins", "joins, asked for once more"])
+def test_nothing_is_committed_while_the_group_forms_anew(step: str) -> None:
+    async def work() -> None:
+        here = Transport(A)
+        coordinator = here.topics.kafka._coordinator
+        if step != "joins":
+            coordinator._rejoin_needed_fut.set_result(None)
+        if step != "asked to join":
+            coordinator._heartbeat_task = None
+        assert await here.consumer.commit_positions(0, {"predictions": 3}) is False
+        assert here.topics.kafka.committed == {}
+        here.topics.kafka._coordinator = Kafka()._coordinator
+        assert await here.consumer.commit_positions(0, {"predictions": 3}) is True
+        assert here.topics.kafka.committed == {TopicPartition(*A): 3}
+
+    within(10, work())
+
+
+def test_there_is_nothing_to_commit_of_what_is_not_assigned() -> None:
+    async def work() -> None:
+        here = Transport(A)
+        here.topics.kafka._coordinator._rejoin_needed_fut.set_result(None)
+        assert await here.consumer.commit_positions(1, {"predictions": 3}) is True
 
     within(10, work())

@@ -294,21 +294,27 @@ class ChunkConsumer(driver.Consumer):
                 await asyncio.sleep(CLAIM_AGAIN_SECONDS)
         return {}
 
-    async def commit_positions(self, partition: int, offsets: Mapping[str, int]) -> None:
-        """Tell Kafka how far the saved state is: for whoever watches the lag, and for nothing else."""
+    async def commit_positions(self, partition: int, offsets: Mapping[str, int]) -> bool:
+        """Tell Kafka how far the saved state is: for whoever watches the lag, and for nothing else.
+
+        False: the group is forming anew, and this is to be told later.
+        """
         prefix = self._trueup.trueup_prefix
         assigned = {TP(*tp) for tp in self.assignment()}
         wanted = {TP(prefix + topic, partition): offset for topic, offset in offsets.items()}
-        if committable := {tp: offset for tp, offset in wanted.items() if tp in assigned}:
-            await self._thread.call_thread(self._tell, committable)
+        committable = {tp: offset for tp, offset in wanted.items() if tp in assigned}
+        return not committable or bool(await self._thread.call_thread(self._tell, committable))
 
-    async def _tell(self, offsets: Mapping[TP, int]) -> None:
+    async def _tell(self, offsets: Mapping[TP, int]) -> bool:
         """Commit, in the consumer's thread; Faust's own way would end the worker where it fails."""
         consumer = self._thread._ensure_consumer()
+        if _joins(consumer._coordinator):
+            return False
         try:
             await consumer.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
         except (KafkaError, ValueError) as error:
             log.info("Kafka was not told how far the saved state is: %r", error)
+        return True
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Save what can be saved before another worker claims it."""
@@ -317,6 +323,16 @@ class ChunkConsumer(driver.Consumer):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's own watchdog looks at commits and single records, which are not made here."""
+
+
+def _joins(coordinator: Any) -> bool:
+    """Whether this member is on its way into a new generation of its group: its heartbeat has stopped, or is to stop.
+
+    The broker looks at a commit that is sent meanwhile after the join only, and refuses it for its old generation.
+    aiokafka then throws away the generation that it has just joined, and joins as somebody else. The group waits for
+    the member that it was until its session has passed, and forms anew while the next commit is sent: without end.
+    """
+    return bool(coordinator._rejoin_needed_fut.done()) or coordinator._heartbeat_task is None
 
 
 class ChunkTransport(driver.Transport):

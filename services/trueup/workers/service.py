@@ -189,7 +189,8 @@ class Service:
     async def _tell_positions(self) -> None:
         positions, self._positions = self._positions, {}
         for partition, offsets in positions.items():
-            await self._consumer.commit_positions(partition, offsets)
+            if not await self._consumer.commit_positions(partition, offsets):
+                self._positions.setdefault(partition, offsets)
 
 
 def _pace(worker: WorkerName, settings: Settings) -> LoopSettings:
