@@ -198,7 +198,7 @@ class Loop:
             runner = self._runners.get(chunk.partition)
             if runner is None or chunk.seek != self._seeks[chunk.partition]:
                 return
-            if runner.lane.held or (chunk.topic, chunk.partition) not in self.full():
+            if runner.lane.held or chunk.topic not in self._full_of(runner.lane):
                 if not runner.lane.offer(chunk):
                     runner.drop(StaleWriter(f"records before {chunk.topic} {chunk.first_offset} went elsewhere"))
                 runner.wake()
@@ -208,9 +208,11 @@ class Loop:
 
     def full(self) -> set[tuple[str, int]]:
         """Topic and partition of what the lanes want no more chunks of for now: do not read it."""
-        records, size = self.settings.waiting_records, self.settings.waiting_bytes
         lanes = {partition: runner.lane for partition, runner in self._runners.items()}
-        return {(topic, partition) for partition, lane in lanes.items() for topic in lane.full(records, size)}
+        return {(topic, partition) for partition, lane in lanes.items() for topic in self._full_of(lane)}
+
+    def _full_of(self, lane: Lane) -> list[str]:
+        return lane.full(self.settings.waiting_records, self.settings.waiting_bytes)
 
     async def room(self, seconds: float) -> None:
         """Until a lane that was full may have room again, at most so long."""

@@ -118,8 +118,8 @@ class Waiting:
     @property
     def held(self) -> bool:
         """Whether what waits is held back: it is far ahead of another topic, of which more is about to come."""
-        queue = self._first()
-        return queue is not None and queue.begins > self._others(queue) + MOST_SECONDS_AHEAD
+        queue, until = self._first()
+        return queue is not None and queue.begins > until
 
     def go_ahead(self) -> None:
         """Hold nothing back any longer: what was about to come does not."""
@@ -128,19 +128,19 @@ class Waiting:
 
     def next(self) -> Chunk | None:
         """The chunk with the earliest record timestamp, or its first part; None: none waits, or it is held."""
-        queue = self._first()
-        if queue is None or self.held:
+        queue, until = self._first()
+        if queue is None or queue.begins > until:
             return None
-        chunk = queue.take(self._others(queue) + MOST_SECONDS_AHEAD)
+        chunk = queue.take(until)
         self._handed[chunk.topic] = chunk.next_offset
         return chunk
 
-    def _first(self) -> _Queue | None:
+    def _first(self) -> tuple[_Queue | None, float]:
+        """The queue whose turn it is, and up to which time it may be taken: no further ahead of the others."""
         waiting = [queue for queue in self._queues.values() if queue.chunks]
-        return min(waiting, key=_begins, default=None)
-
-    def _others(self, queue: _Queue) -> float:
-        return min([other.begins for other in self._queues.values() if other is not queue], default=inf)
+        first = min(waiting, key=_begins, default=None)
+        others = [queue.begins for queue in self._queues.values() if queue is not first]
+        return first, min(others, default=inf) + MOST_SECONDS_AHEAD
 
 
 def _begins(queue: _Queue) -> float:
