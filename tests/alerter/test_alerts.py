@@ -260,6 +260,41 @@ def test_several_features_with_one_fault_are_one_alert_that_names_them() -> None
     )
 
 
+def missing(number: int, feature: str, *, since: float, ended: bool = False) -> Event:
+    return unit_change(number, feature=feature, fault="missing", detail="all are", since=since, ended=ended, at=since)
+
+
+def test_features_that_go_missing_within_a_day_are_one_alert_which_ends_with_the_last_of_them() -> None:
+    harness = AlerterHarness()
+    wind, gust = missing(2, "wind", since=T0 + DAY), missing(3, "gust", since=T0 + HOUR)
+    harness.signal(missing(1, "temp", since=T0), wind, gust)
+    alert = harness.alert("data_fault")
+    assert alert.summary == "m v1: temp, wind, gust: missing since 1 Jan 2024 00:00"
+    assert alert.cause == "temp: all are; wind: all are; gust: all are. Retraining will not help."
+
+    harness.signal(missing(4, "temp", since=T0, ended=True), missing(5, "temp", since=T0, ended=True))
+    assert harness.alert("data_fault").summary == "m v1: wind, gust: missing since 1 Jan 2024 01:00"
+    harness.signal(change(6))
+    cause = "The data is faulty: gust (missing), wind (missing). Retraining will not help."
+    assert harness.alert("performance_drop").cause == cause
+
+    harness.restart()
+    harness.signal(missing(7, "gust", since=T0, ended=True))
+    assert harness.alert("data_fault").status == "firing"
+    harness.signal(missing(8, "wind", since=T0, ended=True))
+    assert harness.alert("data_fault").status == "resolved"
+    assert len({alert.alert_id for alert in harness.alerts() if alert.kind == "data_fault"}) == 1
+
+
+def test_a_feature_that_goes_missing_on_another_day_is_another_alert() -> None:
+    harness = AlerterHarness()
+    harness.signal(missing(1, "temp", since=T0), missing(2, "wind", since=T0 + DAY + 1))
+    harness.signal(missing(3, "temp", since=T0, ended=True))
+    states = [(alert.summary, alert.status) for alert in harness.alerts()]
+    first, second = "m v1: temp: missing since 1 Jan 2024 00:00", "m v1: wind: missing since 2 Jan 2024 00:00"
+    assert states == [(first, "firing"), (second, "firing"), (first, "resolved")]
+
+
 def test_links_lead_to_the_model() -> None:
     config = AlerterConfig(console_url="https://c/{model_id}", runbook_url="https://r")
     harness = AlerterHarness(config)

@@ -172,7 +172,7 @@ def faulty(signal: Mapping[str, Any]) -> str:
     named = ", ".join(features[:FEATURES_NAMED]) + (
         f" and {len(features) - FEATURES_NAMED} more" if len(features) > FEATURES_NAMED else ""
     )
-    return signal.get("feature") or named or "*"
+    return named or signal.get("feature") or "*"
 
 
 def of_blindness(signal: Mapping[str, Any]) -> Cause:

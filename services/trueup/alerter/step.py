@@ -5,20 +5,21 @@ segments_moved (pages) ───> performance_drop, or more evidence for the one
 versions_compared worse ──> version_worse ─────> rollback?      better ──> resolved, promote?
 window_closed ────────────> back within bounds, or only other versions, for long enough? ──> resolved
 deployment_seen champion ─> alerts of the versions before it are superseded
-data_fault, blind ────────> an alert of their own
+data_fault ───────────────> an alert, or a feature more in one that fires (`data_faults`)
+blind ────────────────────> an alert of its own
 trigger-updates, commands > the life of triggers and alerts
 ticks ────────────────────> what is late expires, what came too soon is asked for again
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from trueup import snapshots
-from trueup.alerter import cause
+from trueup.alerter import cause, data_faults
 from trueup.alerter.alert_book import AlertBook
 from trueup.alerter.config import AlerterConfig
 from trueup.alerter.model import Model
@@ -251,18 +252,27 @@ class AlerterStep(HoldsAllItsState):
             model.faults[what] = signal["fault"]
             self._alerts.fire("data_fault", model, signal, cause.of_fault(signal))
             return
-        same = [
-            alert
-            for alert in _faults_that_end(model)
-            if (alert.model_version, alert.evidence["fault"]) == (signal["model_version"], signal["fault"])
-            and cause.faulty(alert.evidence) == what
-        ]
+        known = _faults_that_end(model)
+        same = data_faults.about(known, signal)
         if signal.get("ended"):
             for alert in same:
-                self._resolve(model, alert, signal["at"], Reason.RECOVERED)
+                self._end_fault(model, alert, signal)
         elif not same:
             model.faults[what] = signal["fault"]
-            self._alerts.open("data_fault", model, signal, cause.of_fault(signal))
+            beside = data_faults.beside(known, signal)
+            if beside is None:
+                self._alerts.open("data_fault", model, signal, cause.of_fault(signal))
+            else:
+                together = data_faults.with_more(beside, signal)
+                self._alerts.learn(model, beside.alert_id, together, cause.of_fault(together))
+
+    def _end_fault(self, model: Model, alert: Alert, signal: SignalData) -> None:
+        left = data_faults.with_less(alert, signal)
+        if left is None:
+            self._resolve(model, alert, signal["at"], Reason.RECOVERED)
+            return
+        self._alerts.learn(model, alert.alert_id, left, cause.of_fault(left))
+        self._no_longer_faulty(model, [cause.faulty(signal)])
 
     def _blind(self, model: Model, signal: SignalData) -> None:
         lacks = ("missing", "segment")
@@ -288,11 +298,18 @@ class AlerterStep(HoldsAllItsState):
             return
         self._triggers.withdraw(model, alert_id, at)
         self._alerts.resolve(model, alert_id, at, why)
-        if alert.kind == "data_fault" and not _still_faulty(model, alert):
-            model.faults.pop(cause.faulty(alert.evidence), None)
+        if alert.kind == "data_fault":
+            self._no_longer_faulty(model, data_faults.standing(alert))
         for trouble in model.firing("trigger_trouble"):
             if trouble.evidence["alert_id"] == alert_id:
                 self._alerts.resolve(model, trouble.alert_id, at, why)
+
+    def _no_longer_faulty(self, model: Model, ended: Iterable[str]) -> None:
+        """Forget these faults, where no alert says the same of the same data."""
+        still = {what for alert in model.firing("data_fault") for what in data_faults.standing(alert)}
+        for what in ended:
+            if what not in still:
+                model.faults.pop(what, None)
 
     def _end_unused(self, model: Model, now: float) -> None:
         """A model that made no predictions for long is used by nobody: nothing is wrong with its versions any more.
@@ -368,12 +385,6 @@ def _on_versions(model: Model) -> list[Alert]:
 def _faults_that_end(model: Model) -> list[Alert]:
     """The alerts of data faults of which the monitor will tell the end, or their version goes out of use."""
     return [alert for alert in model.firing("data_fault") if "since" in alert.evidence]
-
-
-def _still_faulty(model: Model, ended: Alert) -> bool:
-    """Whether another alert says the same of the same data."""
-    what = cause.faulty(ended.evidence)
-    return what in [cause.faulty(alert.evidence) for alert in model.firing("data_fault")]
 
 
 def restore(partition: int, saved: Mapping[str, bytes], *, config: AlerterConfig) -> AlerterStep:
