@@ -80,6 +80,13 @@ class Run:
                 times[place] = latest
         return times
 
+    def came(self, times: Sequence[float]) -> Sequence[float]:
+        """When they came, of these event times: by the wall clock when the records say, but not later than the tick."""
+        if not self.wall:
+            return times
+        bound = self.around.now or inf
+        return [min(timestamp, bound) for _, _, timestamp, _ in self.taken]
+
     def id_of(self, event: Mapping[str, str]) -> str:
         """What tells this id from others: where the model stands for many, the model it came with too."""
         prediction_id = event["prediction_id"]
@@ -181,4 +188,5 @@ class Run:
         """Fold in what was collected."""
         for version in self.touched.values():
             self.noticed += version.flush_made()
+            self.noticed += version.flush_called(of_one=not self.is_rest)
             self.noticed += version.flush_settled()

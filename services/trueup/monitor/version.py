@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trueup.monitor.call_watch import CallWatch
+from trueup.monitor.call_window import Call
 from trueup.monitor.calls import Calls
 from trueup.monitor.cohorts import Cohorts
 from trueup.monitor.config import ModelConfig, MonitorConfig
@@ -15,6 +17,7 @@ from trueup.monitor.features.watch import FeatureWatch
 from trueup.monitor.join import CORRECTIONS, EVENTS, PREDICTED_AT, PREDICTION, PROBABILITY, REPEATS, Answer, Truth
 from trueup.monitor.mix import Decomposition
 from trueup.monitor.noticed import (
+    CALLS,
     FEATURES,
     HOUR_FIRST,
     SCORES,
@@ -30,7 +33,7 @@ from trueup.monitor.outcome import LARGEST_ERROR, Outcome
 from trueup.monitor.scorecards.scorecard import Evidence, predicted_label
 from trueup.monitor.scorecards.scorecards import Scorecards
 from trueup.monitor.segment_watch import SegmentWatch
-from trueup.monitor.segments import Segments
+from trueup.monitor.segments import OTHER, Segments
 from trueup.monitor.windows import DAY, HOUR, Tally, Windows
 
 COUNTS = ("predictions", "feedback", "joined", "pending", "duplicates", "corrections", "expired", "let_go")
@@ -72,6 +75,9 @@ class Version:
         self.scorecards = Scorecards(config.positive_label)
         self.estimated = EstimatedPerformance(config)
         self.calls = Calls()
+        #: Whether its calls are looked at: where it stands for many, they are not those of one.
+        self.watches_calls = config.watch_calls and model_version != OTHER
+        self.call_watch = CallWatch(config.call_reference_days)
         self.watch = ErrorWatch(config, inflation=inflation)
         size = ReferenceSize(config.feature_reference_values, config.feature_reference_days)
         self.features = FeatureWatch(size, config.most_features)
@@ -80,6 +86,8 @@ class Version:
         self.open_hour: int | None = None
         self.made: list[Made] = []
         self.settled: list[Settled] = []
+        #: Predictions and repeats.
+        self.called: list[Call] = []
 
     @property
     def serves(self) -> bool:
@@ -146,9 +154,9 @@ class Version:
 
     # -- runs -------------------------------------------------------------------------------------------------------
 
-    def predicted(self, made: Made) -> Sequence[Item]:
-        """Fold in one prediction at once; nothing else waits in `made`."""
-        _, answer, event = made
+    def predicted(self, made: Made, came: float) -> Sequence[Item]:
+        """Fold in one prediction at once, which came then; nothing else waits in `made`."""
+        arrival, answer, event = made
         self.cohorts.predicted_one(answer[PREDICTED_AT])
         self.calls.add(event)
         found: list[Item] = []
@@ -163,7 +171,9 @@ class Version:
                 if value is not None and (changes := watch.on_feature_once(name, value)):
                     found += self._moved(FEATURES, (made,), changes)
         if self.config.most_features and (told := self.features.add(made)):
-            found += [Item(made[0], FEATURES, OfFeatures(self, one)) for one in told]
+            found += [Item(arrival, FEATURES, OfFeatures(self, one)) for one in told]
+        if self.watches_calls and (told := self.call_watch.add((arrival, came, event))):
+            found += [Item(arrival, CALLS, OfFeatures(self, one)) for one in told]
         return found
 
     def turned_out(self, settled: Settled) -> Sequence[Item]:
@@ -207,6 +217,14 @@ class Version:
             told = self.features.add_all(made)
             found += [Item(made[place][0], FEATURES, OfFeatures(self, one)) for place, one in told]
         return found
+
+    def flush_called(self, *, of_one: bool) -> list[Item]:
+        """Fold in the calls that were put into `called`; `of_one`: of one model, not of many."""
+        called, self.called = self.called, []
+        if not called or not self.watches_calls or not of_one:
+            return []
+        told = self.call_watch.add_all(called)
+        return [Item(arrival, CALLS, OfFeatures(self, one)) for arrival, one in told]
 
     def _moved(self, place: int, given: Sequence[Made], changes: Sequence[Change]) -> list[Item]:
         found = []
@@ -296,6 +314,7 @@ class Version:
             "total": self.total.snapshot(),
             "windows": self.windows.snapshot(),
             "calls": self.calls.snapshot(),
+            "call_watch": self.call_watch.snapshot(),
             "watch": self.watch.snapshot(),
             "open_hour": self.open_hour,
             "segment_watch": self.segment_watch.snapshot(),
@@ -310,6 +329,8 @@ class Version:
         self.total = Tally(*data["total"])
         self.windows.restore(data["windows"])
         self.calls = Calls(*data["calls"])
+        if (calls := data.get("call_watch")) is not None:
+            self.call_watch.restore(calls)
         self.watch = ErrorWatch.restore(data["watch"], self.config)
         self.open_hour = data["open_hour"]
         if (watched := data.get("segment_watch")) is not None:
