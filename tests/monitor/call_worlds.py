@@ -8,8 +8,7 @@ from math import cos, tau
 from typing import Any
 
 from builders import DAY, HOUR, T0
-from trueup.monitor.call_watch import CallWatch
-from trueup.monitor.call_window import Call
+from trueup.monitor.call_watch import Call, CallWatch
 from trueup.monitor.features.watch import Told
 
 #: Changes an event that comes then; True: and sends it again.

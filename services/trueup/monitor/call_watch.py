@@ -10,17 +10,22 @@ passes by the stream, that is the event time, and nothing lies behind it: a year
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgpack
 
 from trueup.monitor.call_faults import RULES
 from trueup.monitor.call_faults.look import Rule, Usual
-from trueup.monitor.call_window import Call, CallWindow
+from trueup.monitor.call_window import CallWindow
 from trueup.monitor.features.watch import LEAST_A_WINDOW, Told
 from trueup.monitor.windows import DAY, HOUR
 
+#: (arrival, came, event): a prediction, and when it came: by the wall clock the time of its record, by the stream's its
+#: own. The event is None where its version had answered the same id before.
+Call = tuple[int, float, Mapping[str, Any] | None]
+#: Calls that are counted together; the result does not depend on it.
+_TOGETHER = 2_000
 #: Windows in a row that have to show a fault, and as many that have to be calm for it to have ended.
 CONFIRMED_BY = 2
 #: What is usual is the most of the last one to two of these.
@@ -125,45 +130,62 @@ class CallWatch:
         days: from how many days what is usual is learned, before anything is held against it.
     """
 
-    __slots__ = ("_closed", "_courses", "_days", "_end", "_start", "_window")
+    __slots__ = ("_closed", "_courses", "_days", "_events", "_start", "_then", "_window", "end")
 
     def __init__(self, days: float) -> None:
         self._days = days
         self._window = CallWindow()
-        self._start, self._end = 0.0, -1.0
+        #: What is not counted yet, and when it came: there is one for every event, so plain lists, and no tuples.
+        self._events: list[Mapping[str, Any]] = []
+        self._then: list[float] = []
+        self._start = 0.0
+        #: With a call that comes then or later the window may be over.
+        self.end = -1.0
         self._courses: dict[str, Course] = {}
         #: The courses as they are saved, packed once a window.
         self._closed: bytes | None = None
 
-    def add(self, call: Call) -> Sequence[Told]:
+    def add(self, came: float, event: Mapping[str, Any] | None) -> Sequence[Told]:
         """Take a call; what there is to tell of a window that was over before it."""
-        _, came, event = call
-        told = self._reach(came) if came >= self._end else ()
-        self._window.add(came, event)
+        told = self._reach(came) if came >= self.end else ()
+        if event is None:
+            self._window.repeats += 1
+            return told
+        self._then.append(came)
+        self._events.append(event)
+        if len(self._events) >= _TOGETHER:
+            self._collect()
         return told
 
     def add_all(self, calls: Sequence[Call]) -> list[tuple[int, Told]]:
         """Take these, one after the other; what there is to tell, and on which arrival."""
-        found: list[tuple[int, Told]] = []
-        start = 0
-        if max([came for _, came, _ in calls]) >= self._end:
-            for place, (arrival, came, _) in enumerate(calls):
-                if came >= self._end:
-                    self._window.add_all(calls[start:place])
-                    start = place
-                    found += [(arrival, told) for told in self._reach(came)]
-        self._window.add_all(calls[start:] if start else calls)
-        return found
+        return [(arrival, told) for arrival, came, event in calls for told in self.add(came, event)]
+
+    def add_within(self, came: Sequence[float], events: Sequence[Mapping[str, Any]], repeats: int) -> None:
+        """Take these, all of which came before `end`, and so many repeats that did."""
+        self._window.repeats += repeats
+        self._then += came
+        self._events += events
+        if len(self._events) >= _TOGETHER:
+            self._collect()
+
+    def _collect(self) -> None:
+        """Count what is pending."""
+        then, self._then = self._then, []
+        events, self._events = self._events, []
+        if events:
+            self._window.add_all(then, events)
 
     def _reach(self, came: float) -> Sequence[Told]:
         """A call of a later hour comes: the window is over, where enough came in it."""
+        self._collect()
         told: Sequence[Told] = ()
         if self._window.calls >= LEAST_A_WINDOW:
             told = self._close()
         hour = float(came // HOUR * HOUR)
         if not self._window.calls:
             self._start = hour
-        self._end = hour + HOUR
+        self.end = hour + HOUR
         return told
 
     def _close(self) -> list[Told]:
@@ -176,7 +198,7 @@ class CallWatch:
             if turn is not None:
                 detail, since, ended = turn
                 data = {"fault": fault, "detail": detail, "since": since, "ended": ended}
-                found.append(Told("data_fault", self._end, data))
+                found.append(Told("data_fault", self.end, data))
         return found
 
     @property
@@ -188,12 +210,13 @@ class CallWatch:
 
     def snapshot(self) -> list[Any]:
         """Plain values, for `restore`."""
+        self._collect()
         if self._closed is None:
             self._closed = msgpack.packb([[fault, course.snapshot()] for fault, course in self._courses.items()])
-        return [self._start, self._end, self._window.snapshot(), self._closed]
+        return [self._start, self.end, self._window.snapshot(), self._closed]
 
     def restore(self, data: Sequence[Any]) -> None:
         """Take back what `snapshot` gave."""
-        self._start, self._end, window, courses = data
+        self._start, self.end, window, courses = data
         self._window = CallWindow.restore(window)
         self._courses = {fault: Course.restore(saved) for fault, saved in msgpack.unpackb(courses) if fault in RULES}

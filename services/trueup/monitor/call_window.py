@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
-from math import floor, log2
 from typing import Any
 
-#: (arrival, came, event): a prediction, and when it came: by the wall clock the time of its record, by the stream's its
-#: own. The event is None where its version had answered the same id before.
-Call = tuple[int, float, Mapping[str, Any] | None]
+from trueup.monitor.features.histogram import Histogram
+
 #: Event times are told apart by so many seconds from when they came, up to so many different distances.
 SKEW_SECONDS, MOST_SKEWS = 300.0, 64
-#: A latency is told apart by an eighth of a power of two (9 %); less than this is this.
-_BUCKETS, _LEAST_MS = 8, 0.01
-#: Latencies that are counted together; the result does not depend on it.
-_TOGETHER = 2_000
+#: A latency is told apart by an eighth of a power of two: the exponent and three bits of the mantissa.
+_LATENCY_SHIFT = 49
 
 
 class CallWindow:
     """Counts that add up, in whatever parts the calls were given."""
 
-    __slots__ = ("_latencies", "_pending", "failed", "n", "repeats", "skews")
+    __slots__ = ("failed", "latencies_ms", "n", "repeats", "skews")
 
     def __init__(self) -> None:
         #: Predictions, without repeats.
@@ -31,83 +26,37 @@ class CallWindow:
         self.failed = 0
         #: By how many times `SKEW_SECONDS` the event times lie ahead of when they came (negative: behind) -> how many.
         self.skews: dict[int, int] = {}
-        #: Of the calls that did not fail: bucket -> how many.
-        self._latencies: dict[int, int] = {}
-        self._pending: list[float] = []
+        #: Of the calls that did not fail.
+        self.latencies_ms = Histogram()
+        self.latencies_ms.shift = _LATENCY_SHIFT
 
     @property
     def calls(self) -> int:
         """Predictions and repeats."""
         return self.n + self.repeats
 
-    def add(self, came: float, event: Mapping[str, Any] | None) -> None:
-        """Count a call, `event` None: a repeat."""
-        if event is None:
-            self.repeats += 1
-            return
-        self.n += 1
-        at = event.get("predicted_at")
-        self._skewed(0 if at is None else round((at - came) / SKEW_SECONDS), 1)
-        if event.get("error"):
-            self.failed += 1
-        elif (latency_ms := event.get("latency_ms")) is not None:
-            self._timed((latency_ms,))
+    def add_all(self, came: Sequence[float], events: Sequence[Mapping[str, Any]]) -> None:
+        """Count these predictions, and when each came."""
+        self.n += len(events)
+        self._date(
+            [
+                0.0 if (at := event.get("predicted_at")) is None else at - then
+                for event, then in zip(events, came, strict=True)
+            ]
+        )
+        went_well = [event for event in events if not event.get("error")]
+        self.failed += len(events) - len(went_well)
+        self.latencies_ms.add_all([ms for event in went_well if (ms := event.get("latency_ms")) is not None])
 
-    def add_all(self, calls: Sequence[Call]) -> None:
-        """Count these, as one after the other."""
-        made = [(came, event) for _, came, event in calls if event is not None]
-        self.repeats += len(calls) - len(made)
-        self.n += len(made)
-        apart = [0.0 if (at := event.get("predicted_at")) is None else at - came for came, event in made]
-        half = SKEW_SECONDS / 2
-        if apart and -half < min(apart) and max(apart) < half:
-            self._skewed(0, len(apart))
+    def _date(self, ahead_seconds: Sequence[float]) -> None:
+        half, skews = SKEW_SECONDS / 2, self.skews
+        if ahead_seconds and -half < min(ahead_seconds) and max(ahead_seconds) < half:
+            found: Mapping[int, int] = {0: len(ahead_seconds)}
         else:
-            for skew, n in Counter([round(seconds / SKEW_SECONDS) for seconds in apart]).items():
-                self._skewed(skew, n)
-        went_well = [event for _, event in made if not event.get("error")]
-        self.failed += len(made) - len(went_well)
-        self._timed([ms for event in went_well if (ms := event.get("latency_ms")) is not None])
-
-    def _skewed(self, skew: int, n: int) -> None:
-        skews = self.skews
-        if skew in skews or len(skews) < MOST_SKEWS:
-            skews[skew] = skews.get(skew, 0) + n
-
-    def _timed(self, latencies_ms: Sequence[float]) -> None:
-        self._pending += latencies_ms
-        if len(self._pending) >= _TOGETHER:
-            self._collect()
-
-    def _collect(self) -> None:
-        pending, self._pending = self._pending, []
-        found = Counter([floor(_BUCKETS * log2(max(_LEAST_MS, ms))) for ms in pending])
-        for bucket, n in found.items():
-            self._latencies[bucket] = self._latencies.get(bucket, 0) + n
-
-    # -- what is read from it ---------------------------------------------------------------------------------------
-
-    @property
-    def timed(self) -> int:
-        """How many calls went well and said how long they took."""
-        self._collect()
-        return sum(self._latencies.values())
-
-    def latency_ms(self, share: float) -> float:
-        """What this share of the timed calls took at most, rounded up to the end of a bucket; none: 0."""
-        self._collect()
-        buckets = sorted(self._latencies)
-        if not buckets:
-            return 0.0
-        sums = list(accumulate(self._latencies[bucket] for bucket in buckets))
-        at = next(place for place, upto in enumerate(sums) if upto >= share * sums[-1])
-        return float(2.0 ** ((buckets[at] + 1) / _BUCKETS))
-
-    def share_slower(self, than_ms: float) -> float:
-        """Which share of the timed calls took longer, by whole buckets; none: 0."""
-        timed = self.timed
-        slower = sum([n for bucket, n in self._latencies.items() if 2.0 ** (bucket / _BUCKETS) >= than_ms])
-        return slower / timed if timed else 0.0
+            found = Counter([round(seconds / SKEW_SECONDS) for seconds in ahead_seconds])
+        for skew, n in found.items():
+            if skew in skews or len(skews) < MOST_SKEWS:
+                skews[skew] = skews.get(skew, 0) + n
 
     def skewed_near(self, skew: int) -> int:
         """How many predictions lie this far from when they came, or to either side of it."""
@@ -117,13 +66,15 @@ class CallWindow:
 
     def snapshot(self) -> list[Any]:
         """Plain values, for `restore`."""
-        self._collect()
-        return [self.n, self.repeats, self.failed, sorted(self.skews.items()), sorted(self._latencies.items())]
+        latencies = self.latencies_ms.snapshot() if self.latencies_ms.n else None
+        return [self.n, self.repeats, self.failed, sorted(self.skews.items()), latencies]
 
     @classmethod
     def restore(cls, data: Sequence[Any]) -> CallWindow:
         """The same again."""
         found = cls()
         found.n, found.repeats, found.failed, skews, latencies = data
-        found.skews, found._latencies = dict(skews), dict(latencies)
+        found.skews = dict(skews)
+        if latencies is not None:
+            found.latencies_ms = Histogram.restore(latencies)
         return found

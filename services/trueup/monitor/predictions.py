@@ -56,10 +56,10 @@ def fold(run: Run) -> float:
             if entry is not None and name in [known[VERSION] for known in entry[ENTRY_ANSWERS]]:
                 if _repeated(run, prediction_id, entry, came_at, version):
                     told.append((index, at))
-                version.called.append((index, called_at, None))
+                version.again.append((index, called_at))
                 continue
         version.made.append((index, answer, event))
-        version.called.append((index, called_at, event))
+        version.came.append(called_at)
         labels_made.append(answer)
         version.estimated.predicted(answer)
         version.counts["predictions"] += 1

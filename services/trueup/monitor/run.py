@@ -84,8 +84,8 @@ class Run:
         """When they came, of these event times: by the wall clock when the records say, but not later than the tick."""
         if not self.wall:
             return times
-        bound = self.around.now or inf
-        return [min(timestamp, bound) for _, _, timestamp, _ in self.taken]
+        came, bound = [timestamp for _, _, timestamp, _ in self.taken], self.around.now or inf
+        return came if max(came) <= bound else [min(timestamp, bound) for timestamp in came]
 
     def id_of(self, event: Mapping[str, str]) -> str:
         """What tells this id from others: where the model stands for many, the model it came with too."""
@@ -187,6 +187,5 @@ class Run:
     def flush(self) -> None:
         """Fold in what was collected."""
         for version in self.touched.values():
-            self.noticed += version.flush_made()
-            self.noticed += version.flush_called(of_one=not self.is_rest)
+            self.noticed += version.flush_made(of_one=not self.is_rest)
             self.noticed += version.flush_settled()

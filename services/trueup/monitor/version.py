@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-from trueup.monitor.call_watch import CallWatch
-from trueup.monitor.call_window import Call
+from trueup.monitor.call_watch import Call, CallWatch
 from trueup.monitor.calls import Calls
 from trueup.monitor.cohorts import Cohorts
 from trueup.monitor.config import ModelConfig, MonitorConfig
@@ -86,8 +86,9 @@ class Version:
         self.open_hour: int | None = None
         self.made: list[Made] = []
         self.settled: list[Settled] = []
-        #: Predictions and repeats.
-        self.called: list[Call] = []
+        #: When each of `made` came; and of repeats, on which arrival and when.
+        self.came: list[float] = []
+        self.again: list[tuple[int, float]] = []
 
     @property
     def serves(self) -> bool:
@@ -172,7 +173,7 @@ class Version:
                     found += self._moved(FEATURES, (made,), changes)
         if self.config.most_features and (told := self.features.add(made)):
             found += [Item(arrival, FEATURES, OfFeatures(self, one)) for one in told]
-        if self.watches_calls and (told := self.call_watch.add((arrival, came, event))):
+        if self.watches_calls and (told := self.call_watch.add(came, event)):
             found += [Item(arrival, CALLS, OfFeatures(self, one)) for one in told]
         return found
 
@@ -195,18 +196,19 @@ class Version:
             found.append(Item(arrival, answer_place(answer, THEN_DETECTORS), moved))
         return found
 
-    def flush_made(self) -> list[Item]:
-        """Fold in the predictions that were put into `made`."""
+    def flush_made(self, *, of_one: bool) -> list[Item]:
+        """Fold in the predictions that were put into `made`; `of_one`: of one model, not of many."""
         made, self.made = self.made, []
+        calls = self._on_calls(made, watched=of_one and self.watches_calls)
         if not made:
-            return []
+            return calls
         self.cohorts.predicted([answer[PREDICTED_AT] for _, answer, _ in made])
         self.calls.add_all([event for _, _, event in made])
         found: list[Item] = []
         if self.config.score_detectors:
             given, scores = _numbers(made, [_score(answer) for _, answer, _ in made])
             found += self._moved(SCORES, given, self.watch.on_scores(scores))
-        return found + self._on_features(made)
+        return found + self._on_features(made) + calls
 
     def _on_features(self, made: Sequence[Made]) -> list[Item]:
         found: list[Item] = []
@@ -218,13 +220,19 @@ class Version:
             found += [Item(made[place][0], FEATURES, OfFeatures(self, one)) for place, one in told]
         return found
 
-    def flush_called(self, *, of_one: bool) -> list[Item]:
-        """Fold in the calls that were put into `called`; `of_one`: of one model, not of many."""
-        called, self.called = self.called, []
-        if not called or not self.watches_calls or not of_one:
+    def _on_calls(self, made: Sequence[Made], *, watched: bool) -> list[Item]:
+        came, self.came = self.came, []
+        again, self.again = self.again, []
+        if not watched or not (made or again):
             return []
-        told = self.call_watch.add_all(called)
-        return [Item(arrival, CALLS, OfFeatures(self, one)) for arrival, one in told]
+        watch = self.call_watch
+        if max(came, default=0.0) < watch.end and max([at for _, at in again], default=0.0) < watch.end:
+            watch.add_within(came, [event for _, _, event in made], len(again))
+            return []
+        calls: list[Call] = [(arrival, at, event) for (arrival, _, event), at in zip(made, came, strict=True)]
+        calls += [(arrival, at, None) for arrival, at in again]
+        calls.sort(key=itemgetter(0))
+        return [Item(arrival, CALLS, OfFeatures(self, told)) for arrival, told in watch.add_all(calls)]
 
     def _moved(self, place: int, given: Sequence[Made], changes: Sequence[Change]) -> list[Item]:
         found = []

@@ -19,19 +19,19 @@ class Slow:
 
     def levels(self, window: CallWindow) -> Usual | None:
         """See `Rule.levels`."""
-        if window.timed < _LEAST:
+        if window.latencies_ms.n < _LEAST:
             return None
-        return {name: window.latency_ms(share) for name, share in (("middle", _MIDDLE), ("tail", _TAIL))}
+        return {name: window.latencies_ms.quantile(share) for name, share in (("middle", _MIDDLE), ("tail", _TAIL))}
 
     def look(self, window: CallWindow, usual: Usual) -> Look | None:
         """See `Rule.look`."""
-        timed = window.timed
+        timed = window.latencies_ms.n
         if timed < _LEAST:
             return None
-        middle, before, tail = window.latency_ms(_MIDDLE), usual["middle"], usual["tail"]
+        middle, before, tail = window.latencies_ms.quantile(_MIDDLE), usual["middle"], usual["tail"]
         if middle >= _far(before):
             return Look(f"half of {timed:,} calls took over {middle:.0f} ms, before at most {before:.0f} ms at a time")
-        slower = window.share_slower(_far(tail))
+        slower = _share_slower(window, tail)
         if slower < _MANY or slower * timed < LEAST_ODD:
             return None
         return Look(
@@ -41,12 +41,16 @@ class Slow:
 
     def calm(self, window: CallWindow, usual: Usual) -> bool:
         """See `Rule.calm`."""
-        middle, before = window.latency_ms(_MIDDLE), usual["middle"]
+        middle, before = window.latencies_ms.quantile(_MIDDLE), usual["middle"]
         return (
-            window.timed >= _LEAST
+            window.latencies_ms.n >= _LEAST
             and middle < max(_CALM_TIMES * before, before + _MORE_MS)
-            and window.share_slower(_far(usual["tail"])) < _CALM
+            and _share_slower(window, usual["tail"]) < _CALM
         )
+
+
+def _share_slower(window: CallWindow, tail_ms: float) -> float:
+    return window.latencies_ms.share_outside(0.0, _far(tail_ms))
 
 
 def _far(usual_ms: float) -> float:
