@@ -99,7 +99,7 @@ def test_what_is_saved_as_it_came_holds_no_more_than_is_counted() -> None:
     features = {f"{name}{i}": name * 8_000 for i in range(100) for name in "ab"}
     watched.add_all([(0, ("v", 1, 0.5, T0, None, None, None), {"features": features})] * 31)
 
-    assert len(msgpack.packb(watched.open_snapshot())) < 31 * 200
+    assert len(msgpack.packb(watched.open_snapshot())) < 31 * 250
     again = restored(watched)
     again.add_all([(0, ("v", 1, 0.5, T0, None, None, None), {"features": features})])
     watched.add_all([(0, ("v", 1, 0.5, T0, None, None, None), {"features": features})])
