@@ -285,3 +285,18 @@ def test_state_that_was_saved_before_calls_were_watched_is_read() -> None:
 
     assert harness.version() == new.version()
     assert "call_watch" in saving.read(harness.sections[name], name)
+
+
+@pytest.mark.parametrize("cap", ["most_models_per_partition", "most_versions_per_model"])
+def test_what_stands_for_many_is_not_looked_at_as_if_it_were_one(cap: str) -> None:
+    """The only version that there is room for is another one: these calls are counted with the rest."""
+    config = monitor_config(model={"call_reference_days": 2.0}, **{cap: 1})
+    harness = MonitorHarness(config, clock="wall")
+    other = {"model": "a"} if cap == "most_models_per_partition" else {"version": "a"}
+    harness.take("predictions", prediction("p", at=T0, **other))
+    harness.run(*served(66, between(2.5, 3.0, _failing)))
+
+    assert harness.signals("data_fault") == []
+    assert "__other__" in {view["model_id"] for view in harness.views()} | {
+        version["model_version"] for view in harness.views() for version in view["versions"]
+    }
