@@ -123,6 +123,16 @@ def test_what_waited_while_nothing_went_out_is_no_clock_that_is_wrong() -> None:
     assert told_by(watch(), calls(6, days=9, a_day=6_000, change=between(8.25, 8.35, change))) == []
 
 
+@pytest.mark.parametrize(("hours", "faults"), [(1.0, []), (4.0, ["clock_behind"])])
+def test_what_waits_half_as_long_every_day_may_wait_longer_for_once(hours: float, faults: list[str]) -> None:
+    def change(event: dict[str, Any], came: float, rng: random.Random) -> None:
+        if rng.random() < 0.3:
+            event["predicted_at"] = came - (hours if came - T0 > 8.5 * DAY else 40 / 60) * HOUR
+
+    told = told_by(watch(), calls(7, days=10, a_day=6_000, change=change))
+    assert [one.data["fault"] for one in told if not one.data["ended"]] == faults
+
+
 # -- laws -------------------------------------------------------------------------------------------------------------
 
 
@@ -300,3 +310,14 @@ def test_what_stands_for_many_is_not_looked_at_as_if_it_were_one(cap: str) -> No
     assert "__other__" in {view["model_id"] for view in harness.views()} | {
         version["model_version"] for view in harness.views() for version in view["versions"]
     }
+
+
+def test_in_a_chunk_of_many_hours_each_repeat_is_of_its_own_hour() -> None:
+    events = [event for take in served(66, between(2.5, 3.0, _again)) for event in take.events]
+    takes = [Take("predictions", tuple(events[start : start + 5_000]), T0 + 3 * DAY) for start in (0, 5_000, 10_000)]
+    takes.append(Take("predictions", tuple(events[15_000:]), T0 + 3 * DAY))
+    whole, parts = run(takes, "stream"), run(takes, "stream", cut=199)
+
+    assert _faults(whole) == [("duplicates", None, False)]
+    assert parts.signals() == whole.signals()
+    assert parts.sections == whole.sections
