@@ -15,7 +15,8 @@ from trueup.monitor.breakdown import LOSS_UNITS, Breakdown
 from trueup.monitor.budget import SECONDS_PER_MONTH
 from trueup.monitor.config import ModelConfig
 from trueup.monitor.segment_inflation import inflations_of
-from trueup.monitor.segment_watch import Found, SegmentWatch
+from trueup.monitor.segment_rises import Found
+from trueup.monitor.segment_watch import SegmentWatch
 from trueup.monitor.watched import Watched, bound_of
 
 CONFIG = ModelConfig(task="binary", segments=("carrier",), reference_labels=2_000, reference_days=12.0)

@@ -26,13 +26,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from trueup.monitor.breakdown import HOURS_A_DAY, LOSS_UNITS, Breakdown, Counted, merged
+from trueup.monitor.breakdown import HOURS_A_DAY, Breakdown, Counted, merged
 from trueup.monitor.config import ModelConfig
 from trueup.monitor.mix import Decomposition, decompose
 from trueup.monitor.segment_inflation import inflations_of, total
 from trueup.monitor.segment_reference import Learning, watched_of
+from trueup.monitor.segment_rises import Found, rise_of
 from trueup.monitor.segments import value_in
 from trueup.monitor.watched import Watched
 from trueup.statistics.variance_inflation import SECONDS_PER_DAY
@@ -51,28 +52,6 @@ _MOST_LABELS = 50
 STORM_DAYS = 5
 #: The name under which the labels that were predicted are told among the segments.
 PREDICTED = "prediction"
-
-
-class Rise(NamedTuple):
-    """A value that rose: since when, to what, against what. `fired` is it that called, else it is named besides."""
-
-    segment: str
-    value: str
-    n: int
-    mean: float
-    changed_at: float
-    mean_before: float
-    bound: float
-    inflation: float
-    fired: bool
-
-
-class Found(NamedTuple):
-    """What an hour's end brought: values that rose (the strongest first), and whether all that had risen are back."""
-
-    rises: Sequence[Rise]
-    ended: bool
-    pages: bool
 
 
 class SegmentWatch:
@@ -190,7 +169,7 @@ class SegmentWatch:
 
     def _found(self, fired: Sequence[tuple[str, str]], *, ended: bool) -> Found | None:
         rises = [
-            (watched.evidence, _rise(segment, value, watched, fired=(segment, value) in fired))
+            (watched.evidence, rise_of(segment, value, watched, fired=(segment, value) in fired))
             for (segment, value), watched in self._watched.items()
             if fired and (watched.risen or watched.evidence >= ALSO) and watched.since[0]
         ]
@@ -303,14 +282,6 @@ class SegmentWatch:
         self._inflations = {(segment, value): of for segment, value, of in data["inflations"] if segment in kept}
         self._learning = None if data["learning"] is None else Learning(*data["learning"])
         self._calls = data["calls"]
-
-
-def _rise(segment: str, value: str, watched: Watched, *, fired: bool) -> Rise:
-    n, lost = watched.since
-    mean_before, bound = (watched.mean_before, watched.bound) if watched.risen else (watched.mean, watched.m)
-    return Rise(
-        segment, value, n, lost / n / LOSS_UNITS, watched.changed_at, mean_before, bound, watched.inflation, fired
-    )
 
 
 def _label(label: Any) -> str | None:

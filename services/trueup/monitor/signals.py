@@ -10,7 +10,7 @@ from trueup.monitor.label_coverage import Told
 from trueup.monitor.mix import Decomposition, Part
 from trueup.monitor.model import Model
 from trueup.monitor.noticed import Changed, Compared, HourClosed, OfFeatures, SegmentsMoved
-from trueup.monitor.segment_watch import Rise
+from trueup.monitor.segment_rises import Rise
 from trueup.monitor.segments import named
 from trueup.monitor.traffic import Told as TrafficTold
 from trueup.monitor.traffic import shown
