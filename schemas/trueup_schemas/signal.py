@@ -231,6 +231,38 @@ class FeaturesDrifted(TypedDict):
     days: int
 
 
+class TrafficShare(TypedDict):
+    """Which share of the predictions a value of a segment has, and had: 0 where it is gone or new."""
+
+    value: Text
+    share: float
+    #: The mean of the days before, and their standard deviation.
+    share_before: float
+    spread: float
+
+
+class TrafficMoved(TypedDict):
+    """The traffic of a model is made up otherwise than on the days before; or (`ended`) no longer. It informs."""
+
+    type: Literal["traffic_moved"]
+    number: int
+    series: NotRequired[Int64]
+    at: Seconds
+    model_id: Name
+    #: The name of the segment by whose values it is told.
+    segment: Name
+    since: Seconds
+    ended: bool
+    #: Which share of the predictions is other traffic; how likely so odd a share is on days that vary as those before.
+    moved: float
+    p: float
+    #: Predictions of the day, and how many days it is held against.
+    n: int
+    reference_days: int
+    #: The values whose share moved most.
+    values: list[TrafficShare]
+
+
 class Blind(TypedDict):
     """The monitor cannot tell, since when and for want of what; `ended` when it can again."""
 
@@ -271,6 +303,7 @@ Signal = Annotated[
     | VersionsCompared
     | DataFault
     | FeaturesDrifted
+    | TrafficMoved
     | Blind
     | DeploymentSeen,
     Field(discriminator="type"),

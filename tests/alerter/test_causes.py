@@ -201,6 +201,30 @@ def test_what_moved_first_is_told_in_its_order_also_after_a_restart() -> None:
     ]
 
 
+def test_traffic_that_moved_calls_nobody_and_is_told_by_the_alert_that_follows() -> None:
+    harness = AlerterHarness()
+    changed_at = T0 + 10 * DAY
+    shares = [("AA", 0.3, 0.1), ("UA", 0.1, 0.2), ("DL", 0.0, 0.1), ("EV", 0.2, 0.25)]
+    values = [{"value": one, "share": now, "share_before": was, "spread": 0.01} for one, now, was in shares]
+    moved: Event = {"type": "traffic_moved", "model_id": "m", "segment": "carrier", "ended": False, "values": values}
+    moved |= {"moved": 0.2, "p": 1e-6, "n": 900, "reference_days": 28}
+    harness.signal({**moved, "number": 1, "at": changed_at + DAY, "since": changed_at - DAY})
+    harness.signal(
+        {**moved, "number": 2, "at": changed_at + DAY, "since": changed_at - DAY, "ended": True, "segment": "origin"}
+    )
+    assert harness.alerts() == []
+    harness.restart()
+    harness.signal(change(3, at=changed_at + 2 * DAY, changed_at=changed_at))
+    first = harness.alert("performance_drop").evidence["moved_first"]
+
+    assert [(each["stream"], each["at"], each["direction"]) for each in first] == [
+        ("segment:carrier=AA", changed_at - DAY, "rose"),
+        ("segment:carrier=DL", changed_at - DAY, "fell"),
+        ("segment:carrier=UA", changed_at - DAY, "fell"),
+        ("error", changed_at, "rose"),
+    ]
+
+
 def test_steps_that_are_restarted_every_day_say_the_same() -> None:
     def rate(carrier: str, _: str, day: int) -> float:
         return 0.45 if carrier == "c" and day >= CHANGE else 0.1

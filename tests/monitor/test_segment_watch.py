@@ -11,9 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trueup.monitor.breakdown import LOSS_UNITS, Breakdown
 from trueup.monitor.budget import SECONDS_PER_MONTH
 from trueup.monitor.config import ModelConfig
-from trueup.monitor.segment_watch import Found, SegmentWatch
+from trueup.monitor.segment_inflation import inflations_of
+from trueup.monitor.segment_rises import Found
+from trueup.monitor.segment_watch import SegmentWatch
+from trueup.monitor.watched import Watched, bound_of
 
 CONFIG = ModelConfig(task="binary", segments=("carrier",), reference_labels=2_000, reference_days=12.0)
 CARRIERS = "abcdefgh"
@@ -140,6 +144,113 @@ def test_a_rise_of_all_is_explained_by_the_segment_that_tells_most_of_the_mix() 
     assert by_carrier.mix > 0.9 * by_carrier.rise > 0.1
     assert by_label.mix == pytest.approx(0.0)
     assert by_carrier.parts[0].value == "h"
+
+
+def test_a_fall_by_five_points_in_a_tenth_of_the_traffic_is_found_within_a_month() -> None:
+    """Of 2,000 outcomes a day at 20 %, after a month of calm: 39 of 40 simulated streams were."""
+    config = CONFIG.model_copy(update={"reference_days": 14.0, "reference_labels": 10_000})
+    found = []
+    for seed in range(6):
+        rng, watch = random.Random(seed), SegmentWatch(config, 100)
+        for hour in range(0, 24 * 75, 3):
+            rates = [0.25 if one == 0 and hour >= 24 * 45 else 0.2 for one in range(10)]
+            for one, rate in enumerate(rates):
+                lost = sum(rng.random() < rate for _ in range(25))
+                counted = [float(at < lost) for at in range(25)]
+                watch.add_all([{"carrier": str(one)}] * 25, [1] * 25, counted, [0.0001 / 25] * 25)
+            told = watch.close(hour + 2, hour + 3, inflation=1.0)
+            if told is not None and told.rises:
+                found.append((seed, told.rises[0].value, hour >= 24 * 45))
+                break
+
+    assert {(value, after) for _, value, after in found} == {("0", True)}
+    assert len(found) >= 5
+
+
+def grown(
+    rate: Callable[[int], float], rest: Callable[[int], float] = lambda _: 0.1, *, days: int, tolerance: float = 0.01
+) -> Watched:
+    """A value with 100 outcomes a day of 1,000, 10 % of them lost in its first two weeks, at the end of these days."""
+    watched = Watched(1_400, 0.1, 0.1, 1.0, bound_of(0.1, 1_400, inflation=1.0, tolerance=tolerance))
+    watched.n_of_rest, watched.until_day, watched.most_apart = 12_600, 14, watched.m - 0.1
+    breakdown = Breakdown(10)
+    for day in range(14, 14 + days):
+        for value, n, lost in (("c", 100, 100 * rate(day)), ("a", 900, 900 * rest(day))):
+            breakdown.add(value, 1.0, round(lost))
+            breakdown.add(value, 0.0, n - round(lost))
+        counts, others = breakdown.open["c"], breakdown.open["a"]
+        watched.waits = [*counts, *others]
+        breakdown.close(24 * day + 23)
+        watched.weigh(0.0001, (day + 1) * 86_400.0)
+        watched.end_day(counts, (day + 1) * 86_400.0)
+        watched.grow(breakdown, "c", tolerance)
+    return watched
+
+
+def test_calm_days_join_the_reference_and_tighten_the_bound() -> None:
+    first, later = grown(lambda _: 0.1, days=0), grown(lambda _: 0.1, days=28)
+
+    assert (later.n, later.n_of_rest) == (1_400 + 2_800, 12_600 + 25_200)
+    assert later.mean == pytest.approx(0.1)
+    assert later.m == pytest.approx(bound_of(0.1, 4_200, inflation=1.0, tolerance=0.01))
+    assert later.m < first.m - 0.003
+
+
+def test_the_days_of_a_rise_do_not_join_the_reference_not_even_after_it() -> None:
+    risen = grown(lambda day: 0.3 if 20 <= day < 25 else 0.1, days=30)
+
+    assert not risen.risen  # it is over
+    assert risen.mean == pytest.approx(0.1)
+    assert 1_400 + 1_500 <= risen.n < 1_400 + 3_000 - 500
+
+
+def test_a_slow_rise_does_not_carry_its_bound_along() -> None:
+    slow = grown(lambda day: 0.1 + 0.002 * (day - 14), days=60)
+
+    assert slow.risen
+    assert slow.m <= grown(lambda _: 0.1, days=0).m
+
+
+def test_what_slowly_befalls_all_of_the_traffic_moves_the_bound_of_a_value_with_it() -> None:
+    both = grown(lambda day: 0.1 + 0.004 * (day - 14), lambda day: 0.1 + 0.004 * (day - 14), days=30)
+
+    assert not both.risen
+    assert both.evidence < 0.1
+
+
+def test_a_reference_saved_before_references_grew_stays_as_it_is() -> None:
+    before = grown(lambda _: 0.1, days=0)
+    restored = Watched(*before.snapshot()[:-3])
+    restored.changed_at = 30 * 86_400.0
+    restored.grow(Breakdown(10), "c", 0.01)
+
+    assert (restored.n, restored.m, restored.until_day) == (before.n, before.m, 0)
+
+
+def test_a_storm_that_blows_over_makes_the_next_one_less_of_a_surprise() -> None:
+    def rate(carrier: str, day: int) -> float:
+        return 0.5 if carrier == "c" and day in (20, 30, 40, 50) else 0.1
+
+    def risen(watch: SegmentWatch) -> int:
+        return sum(bool(told.rises) for _, told in watched(stretch, watch))
+
+    stretch = hours(rate, days=56)
+    forgetful = SegmentWatch(CONFIG, 100)
+    forgetful._met_storm = lambda *_: None  # type: ignore[method-assign]
+
+    assert risen(forgetful) == 4
+    assert risen(SegmentWatch(CONFIG, 100)) < 4
+
+
+def test_that_the_rest_varies_too_is_known_and_days_of_chance_are_no_storm() -> None:
+    rng = random.Random(8)
+    days = [
+        {value: [200, sum(rng.random() < 0.2 for _ in range(200)) * LOSS_UNITS] for value in "ab"} for _ in "x" * 30
+    ]
+    by_chance = inflations_of(days, otherwise=9.0)
+
+    assert by_chance == {"a": pytest.approx(2.0), "b": pytest.approx(2.0)}
+    assert inflations_of(days[:9], otherwise=9.0) == {"a": 9.0, "b": 9.0}
 
 
 LOSSES = st.one_of(st.sampled_from((0.0, 1.0)), st.floats(0, 1))

@@ -14,6 +14,8 @@ from typing import Any, Literal, NamedTuple
 CauseKind = Literal["data_fault", "traffic_mix", "concept_change", "version", "missing"]
 #: (version, stream, at, direction): a detector that informs fired.
 Moved = tuple[str, str, float, str]
+#: In place of the version, of what is about all of a model: its traffic.
+ANY_VERSION = ""
 MOSTLY = 0.6
 #: By which a rise is told apart by the label that was predicted, and not by a segment.
 PREDICTED = "prediction"
@@ -111,7 +113,8 @@ def moved_first(signal: Mapping[str, Any], moved: Sequence[Moved]) -> list[dict[
     since = signal["changed_at"]
     first: dict[str, dict[str, Any]] = {"error": {"stream": "error", "at": since, "direction": signal["direction"]}}
     for version, stream, at, direction in sorted(moved, key=lambda each: each[2]):
-        if version == signal["model_version"] and since - BEFORE_SECONDS <= at <= signal["at"] and stream not in first:
+        concerns = version in (signal["model_version"], ANY_VERSION)
+        if concerns and since - BEFORE_SECONDS <= at <= signal["at"] and stream not in first:
             first[stream] = {"stream": stream, "at": at, "direction": direction}
     return sorted(first.values(), key=lambda each: (each["at"], each["stream"]))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trueup.alerter.cause import Moved
+from trueup.alerter.cause import ANY_VERSION, Moved
 from trueup.alerter.trigger_life import TriggerState
 from trueup_schemas.alert import Alert, AlertKind
 from trueup_schemas.trigger import Action, Trigger
@@ -15,6 +15,8 @@ from trueup_schemas.trigger import Action, Trigger
 KEPT = 100
 #: The latest moves of scores and features that are kept.
 MOVES_KEPT = 50
+#: Values of a segment of which it is kept that their share moved.
+SHARES_KEPT = 3
 
 
 @dataclass(slots=True)
@@ -39,6 +41,13 @@ class Model:
         """A detector that informs fired on a stream."""
         move = (signal["model_version"], signal["stream"], signal["at"], signal["direction"])
         self.moved = [*self.moved, move][-MOVES_KEPT:]
+
+    def traffic_moves(self, signal: Mapping[str, Any]) -> None:
+        """The shares of values of a segment moved; those that moved most are kept."""
+        for of in signal["values"][:SHARES_KEPT]:
+            stream = f"segment:{signal['segment']}={of['value']}"
+            direction = "rose" if of["share"] > of["share_before"] else "fell"
+            self.moved = [*self.moved, (ANY_VERSION, stream, signal["since"], direction)][-MOVES_KEPT:]
 
     def firing(self, kind: AlertKind, model_version: str | None = None) -> list[Alert]:
         """Alerts of this kind (and version) that are not resolved."""

@@ -5,6 +5,7 @@ segments_moved (pages) ───> performance_drop, or more evidence for the one
 versions_compared worse ──> version_worse ─────> rollback?      better ──> resolved, promote?
 window_closed ────────────> back within bounds, or only other versions, for long enough? ──> resolved
 deployment_seen champion ─> alerts of the versions before it are superseded
+traffic_moved ────────────> kept, for what a later alert tells of what moved first
 data_fault ───────────────> an alert, or a feature more in one that fires (`data_faults`)
 blind ────────────────────> an alert of its own
 trigger-updates, commands > the life of triggers and alerts
@@ -69,6 +70,7 @@ class AlerterStep(HoldsAllItsState):
             "window_closed": self._window,
             "deployment_seen": self._deployed,
             "data_fault": self._fault,
+            "traffic_moved": self._traffic_moved,
             "blind": self._blind,
         }
 
@@ -244,6 +246,11 @@ class AlerterStep(HoldsAllItsState):
             if same == (signal["role"] == "retired"):
                 self._resolve(model, alert, signal["at"], Reason.SUPERSEDED)
         if model.wishes.pop("promote", None) is not None:  # it is about a champion that has just changed
+            self._changed.add(model.model_id)
+
+    def _traffic_moved(self, model: Model, signal: SignalData) -> None:
+        if not signal["ended"]:  # it calls nobody, but a later alert tells what moved before
+            model.traffic_moves(signal)
             self._changed.add(model.model_id)
 
     def _fault(self, model: Model, signal: SignalData) -> None:

@@ -46,12 +46,12 @@ TOTAL = Slot(None, None)
 class LabelCounts:
     """Counts of one model, over all its versions: their truths come the same way."""
 
-    __slots__ = ("_by_day", "_changed", "_names", "_values", "latest", "made", "met")
+    __slots__ = ("_by_day", "_changed", "_values", "latest", "made", "met", "names")
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = tuple(dict.fromkeys(names))
+        self.names = tuple(dict.fromkeys(names))
         #: Of the classes (None) and of each name of a segment: value -> its place in a row.
-        self._values: dict[str | None, dict[Any, int]] = {name: {} for name in (None, *self._names)}
+        self._values: dict[str | None, dict[Any, int]] = {name: {} for name in (None, *self.names)}
         #: Day (since 1970) -> its rows: of all, of the classes, of each name; predictions and truths of each value.
         self._by_day: dict[int, list[list[int]]] = {}
         self._changed = False
@@ -91,7 +91,7 @@ class LabelCounts:
             yield int(day), TOTAL, n
             if label is not None:
                 yield int(day), Slot(None, label), n
-        for name in self._names:
+        for name in self.names:
             by_value = Counter(
                 [
                     (answer[PREDICTED_AT] // DAY, segment[name])
@@ -109,7 +109,7 @@ class LabelCounts:
         if type(label) is not float:
             yield day, Slot(None, label), 1
         if segment:
-            for name in self._names:
+            for name in self.names:
                 if name in segment:
                     yield day, Slot(name, segment[name]), 1
 
@@ -143,7 +143,7 @@ class LabelCounts:
     def _row(self, slot: Slot) -> int:
         if slot.name is None:
             return 0 if slot.is_total else 1
-        return 2 + self._names.index(slot.name)
+        return 2 + self.names.index(slot.name)
 
     def _place(self, slot: Slot) -> int:
         if slot.is_total:
@@ -164,6 +164,14 @@ class LabelCounts:
                 if 2 * index < len(row) and row[2 * index]:
                     found[Slot(name, value)] = (row[2 * index], row[2 * index + 1])
         return found
+
+    def made_of(self, name: str, day: int) -> Counter[str]:
+        """How many predictions of this day had which value of a segment's name."""
+        rows = self._by_day.get(day)
+        if rows is None:
+            return Counter()
+        row = rows[2 + self.names.index(name)]
+        return Counter({value: n for value, n in zip(self._values[name], row[::2], strict=False) if n})
 
     def __contains__(self, slot: Slot) -> bool:
         return slot.is_total or slot.value in self._values.get(slot.name, ())

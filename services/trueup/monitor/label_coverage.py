@@ -7,26 +7,21 @@ Once a day, soon after its first predictions came, the share of predictions with
     one day later    92 %    95 %    94 %    93 %    21 %  <- fell
     two days later   99 %    99 %    98 %    99 %
 
-A share p of n predictions, over k days so far, varies by F p (1 - p)/n, where F is how much more the days differ than
-independent predictions would (Pearson's chi-square over its degrees of freedom; McCullagh and Nelder, Generalized
-Linear Models, 1989, 4.5), and 1 at least. A day has *fallen* where it lies below p by more than Student's quantile
-(k - 1 degrees of freedom) at `ALPHA`, shared by all that is looked at on that day, and below three quarters of p. A
-second day in a row confirms it. So a model whose days are alike is told of falsely on one day in 10,000 at most, and by
-far less often where its days are independent. A day that fell does not become part of the reference, and is not held
-against anything at a later age: it is known. What stays so for four weeks is how it is, and a new reference is learned.
+A day has *fallen* where it lies too far below those before (`usual_coverage`) at `ALPHA`, shared by all that is looked
+at on that day. A second day in a row confirms it. So a model whose days are alike is told of falsely on one day in
+10,000 at most, and by far less often where its days are independent. A day that fell does not become part of the
+reference, and is not held against anything at a later age: it is known. What stays so for four weeks is how it is, and
+a new reference is learned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import sqrt
 from typing import Any, Literal, NamedTuple
-
-from scipy.special import stdtrit
 
 from trueup.monitor.cohorts import day_name
 from trueup.monitor.label_counts import TOTAL, LabelCounts, Slot
+from trueup.monitor.usual_coverage import Reference
 from trueup.monitor.windows import DAY, HOUR
 
 MissingLabels = Literal["label_coverage", "labels_of_class", "labels_of_segment"]
@@ -35,14 +30,6 @@ MissingLabels = Literal["label_coverage", "labels_of_class", "labels_of_segment"
 AGES = (1, 2, 4, 7, 14, 28)
 #: Of a false word on one day of one model.
 ALPHA = 1e-4
-#: Days at one age before anything is held against another: weeks have to be seen twice.
-LEAST_DAYS = 14
-#: The reference follows the last so many days.
-MEMORY_DAYS = 28.0
-#: Truths that a day would usually have, for it to say anything.
-LEAST_EXPECTED = 30.0
-#: What is left of the usual coverage where it fell, and where it is as good as ever.
-FALLEN, AS_USUAL = 0.75, 0.9
 CONFIRMED_BY = 2
 #: After so many fallen days this is how it is.
 NEW_NORMAL_DAYS = 28
@@ -50,58 +37,6 @@ NEW_NORMAL_DAYS = 28
 EARLY_SHARE = 0.25
 #: Values that a sentence names.
 MOST_NAMED = 5
-
-Seen = Literal["learning", "too_little", "fallen", "between", "usual"]
-
-
-@dataclass(slots=True)
-class Reference:
-    """The coverage of earlier days at one age: sums, the older ones weighing less."""
-
-    days: float = 0.0
-    predictions: float = 0.0
-    truths: float = 0.0
-    #: Of truths squared over predictions.
-    squares: float = 0.0
-
-    def add(self, predictions: int, truths: int) -> None:
-        """One day more."""
-        if self.days >= MEMORY_DAYS:
-            kept = (MEMORY_DAYS - 1) / self.days
-            self.days *= kept
-            self.predictions *= kept
-            self.truths *= kept
-            self.squares *= kept
-        self.days += 1
-        self.predictions += predictions
-        self.truths += truths
-        self.squares += truths * truths / predictions
-
-    @property
-    def coverage(self) -> float:
-        """Its mean, kept off 0 and 1."""
-        return (self.truths + 0.5) / (self.predictions + 1.0)
-
-    @property
-    def inflation(self) -> float:
-        """How much more the days differ than independent predictions would."""
-        p = self.coverage
-        chi_square = self.squares - 2 * p * self.truths + p * p * self.predictions
-        return max(1.0, chi_square / (p * (1 - p)) / (self.days - 1))
-
-    def see(self, predictions: int, truths: int, alpha: float) -> Seen:
-        """What a day with so many predictions, of which so many have their truth, is against this."""
-        if self.days < LEAST_DAYS:
-            return "learning"
-        p = self.coverage
-        if predictions * p < LEAST_EXPECTED:
-            return "too_little"
-        share = truths / predictions
-        if share >= AS_USUAL * p:
-            return "usual"
-        spread = sqrt(self.inflation * p * (1 - p) * (1 / predictions + 1 / self.predictions))
-        below = float(-stdtrit(self.days - 1, alpha)) * spread
-        return "fallen" if share < FALLEN * p and share < p - below else "between"
 
 
 class Fall(NamedTuple):

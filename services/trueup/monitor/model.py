@@ -26,6 +26,7 @@ from trueup.monitor.label_coverage import LabelCoverage
 from trueup.monitor.outcome import RIGHT, WRONG, Outcome, infer_task, judge
 from trueup.monitor.segments import OTHER
 from trueup.monitor.shadows import Shadows
+from trueup.monitor.traffic import TrafficWatch
 from trueup.monitor.training_data import TrainingIndex
 from trueup.monitor.version import NOT_SERVING, Version
 from trueup.monitor.versions_compared import VersionsCompared
@@ -55,6 +56,7 @@ class Model:
         self.training = TrainingIndex(self.config.training_days)
         self.sight = Sight()
         self.labels = LabelCoverage(self.config.segments)
+        self.traffic = TrafficWatch(self.labels.counts.names)
         self.compared: VersionsCompared | None = None
         self.shadows = Shadows(fleet.comparison_alpha, self.config.comparison_margin)
         #: Label time up to which the budget was earned; None before the first truth.

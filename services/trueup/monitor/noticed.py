@@ -10,7 +10,7 @@ from trueup.monitor.blindness import Missing
 from trueup.monitor.error_watch import Change
 from trueup.monitor.features.watch import Told
 from trueup.monitor.mix import Decomposition
-from trueup.monitor.segment_watch import Found
+from trueup.monitor.segment_rises import Found
 from trueup.monitor.versions_compared import VersionsCompared
 from trueup.monitor.windows import Tally
 

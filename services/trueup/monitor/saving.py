@@ -66,6 +66,7 @@ def changed_sections(model: Model, versions: Collection[str]) -> dict[str, bytes
     for kind, labels in (
         (sections.LABELS, model.labels.counts.changes()),
         (sections.LABEL_COVERAGE, model.labels.changes()),
+        (sections.TRAFFIC, model.traffic.changes()),
     ):
         if labels is not None:
             found[sections.name(kind, model.model_id)] = pack(labels)
@@ -102,6 +103,7 @@ def touch_all(model: Model) -> None:
     """Every section of the model is to be written, though nothing changed."""
     model.training.closed_changed = True
     model.labels.touch()
+    model.traffic.touch()
     for version in model.versions.values():
         version.windows.label_time.closed_changed = True
         version.segment_watch.closed_changed = True
@@ -139,6 +141,15 @@ _OF_VERSIONS: Mapping[str, Callable[[Version, list[str], Any], None]] = {
 }
 
 
+#: What the sections of a model itself give back to it, once that is there.
+_OF_MODELS: Mapping[str, Callable[[Model, Any], None]] = {
+    sections.TRAINING: lambda model, data: model.training.restore(data),
+    sections.LABELS: lambda model, data: model.labels.counts.restore(data),
+    sections.LABEL_COVERAGE: lambda model, data: model.labels.restore(data),
+    sections.TRAFFIC: lambda model, data: model.traffic.restore(data),
+}
+
+
 def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
     """Take back the sections of one model, in any order."""
     by_kind: dict[str, list[tuple[list[str], Any]]] = {}
@@ -146,12 +157,9 @@ def restore_model(model: Model, saved: Mapping[str, Section]) -> None:
         by_kind.setdefault(kind, []).append((parts, read(raw, name)))
     for _, data in by_kind.get(sections.MODEL, []):
         model.restore(data)
-    for _, data in by_kind.get(sections.TRAINING, []):
-        model.training.restore(data)
-    for _, data in by_kind.get(sections.LABELS, []):
-        model.labels.counts.restore(data)
-    for _, data in by_kind.get(sections.LABEL_COVERAGE, []):
-        model.labels.restore(data)
+    for kind, restore_part in _OF_MODELS.items():
+        for _, data in by_kind.get(kind, []):
+            restore_part(model, data)
     for kind, restore in _OF_VERSIONS.items():
         for (_, version, *which), data in by_kind.get(kind, []):
             restore(model.versions[version], which, data)

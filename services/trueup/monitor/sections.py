@@ -21,6 +21,8 @@ COHORTS = "cohorts"
 #: How many predictions of which day have their truth, and how many usually have.
 LABELS = "labels"
 LABEL_COVERAGE = "label-coverage"
+#: What the days of a model's segments are held against, and what of its traffic moved.
+TRAFFIC = "traffic"
 #: The counts that metrics come from: the open hour, the other hours, the days.
 SCORECARDS = "scorecards"
 #: What is expected of a version's scores: a day each, and what was learned.

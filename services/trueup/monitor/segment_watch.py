@@ -12,66 +12,46 @@ that fall together are one alarm of the model and none of theirs, and one that f
 hardly moves. It has to be above m besides: that the others got better is no fall.
 
 Of the model's budget a quarter goes to its segments (`OF_SEGMENTS`), in even parts to all values that are watched: it
-bounds their false alarms together, however dependent they are. The bounds are at 1 − 0.05/W of the W values, so that
-with 95 % all of them hold.
+bounds their false alarms together, however dependent they are. Each bound holds with 95 %, as that of the model.
 
-A value is watched that had at least 200 outcomes, worth at least 20 independent ones, when the reference was frozen,
-and the rest as many. The variance inflation V of a value is the largest of: what its own days show beyond doubt, in
-their difference to the rest; what the days of all values show together, for so many outcomes a day as it has; and what
-was met before. Where there are too few days, it is that of the model.
+A value is watched that had at least 200 outcomes, worth at least 20 independent ones, when the reference was learned,
+and the rest as many. The reference goes on growing by the days on which nothing was rising, and the bound becomes
+tighter by them, never looser beside the mean of the rest. The variance inflation V of a value is the largest of: what
+its own days show beyond doubt, in their difference to the rest; what the days of all values show together, for so many
+outcomes a day as it has; and what was met before, a rise that was over within days included. Where there are too few
+days, it is that of the model.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from trueup.monitor.breakdown import HOURS_A_DAY, LOSS_UNITS, Breakdown, Counted, Counts, merged
+from trueup.monitor.breakdown import HOURS_A_DAY, Breakdown, Counted, merged
 from trueup.monitor.config import ModelConfig
 from trueup.monitor.mix import Decomposition, decompose
 from trueup.monitor.segment_inflation import inflations_of, total
-from trueup.monitor.segments import OTHER, value_in
-from trueup.monitor.watched import CONFIDENCE, Watched
-from trueup.statistics.intervals import rate_upper_bound
+from trueup.monitor.segment_reference import Learning, watched_of
+from trueup.monitor.segment_rises import Found, rise_of
+from trueup.monitor.segments import value_in
+from trueup.monitor.watched import Watched
+from trueup.statistics.variance_inflation import SECONDS_PER_DAY
 
 #: The part of a model's budget that goes to its segments, as soon as any is watched.
 OF_SEGMENTS = 0.25
 #: The evidence of a value is weighed once it has so many outcomes, and at the end of a day.
 LEAST_WEIGHED = 25
-#: What a reference of a value takes: outcomes, and how many independent ones they must be worth.
-LEAST_OUTCOMES, LEAST_WORTH = 200, 20.0
 #: A value with a tenth of an alarm's evidence is named with one that alarms.
 ALSO = 0.1
 #: At most so much of the budget in one go, so that a silence is no alarm in itself.
 _LARGEST_BUDGET = 0.05
-_LEAST_M, _MOST_M = 1e-6, 0.999
 #: Values of the predicted label that are kept apart.
 _MOST_LABELS = 50
+#: A rise of so many days, the calm ones at its end among them, was a storm.
+STORM_DAYS = 5
 #: The name under which the labels that were predicted are told among the segments.
 PREDICTED = "prediction"
-
-
-class Rise(NamedTuple):
-    """A value that rose: since when, to what, against what. `fired` is it that called, else it is named besides."""
-
-    segment: str
-    value: str
-    n: int
-    mean: float
-    changed_at: float
-    mean_before: float
-    bound: float
-    inflation: float
-    fired: bool
-
-
-class Found(NamedTuple):
-    """What an hour's end brought: values that rose (the strongest first), and whether all that had risen are back."""
-
-    rises: Sequence[Rise]
-    ended: bool
-    pages: bool
 
 
 class SegmentWatch:
@@ -172,12 +152,24 @@ class SegmentWatch:
         """Whether the last value that had risen is back with this day's end."""
         back = []
         for (segment, value), watched in self._watched.items():
-            back.append(watched.end_day(self._by_segment[segment].day(day).get(value, [0, 0]), at))
+            breakdown = self._by_segment[segment]
+            rose_at = watched.changed_at
+            back.append(watched.end_day(breakdown.day(day).get(value, [0, 0]), at))
+            if back[-1] and at - rose_at <= STORM_DAYS * SECONDS_PER_DAY:
+                self._met_storm(segment, value, watched)
+            watched.grow(breakdown, value, self._config.worth_paging)
         return any(back) and not any(watched.risen for watched in self._watched.values())
+
+    def _met_storm(self, segment: str, value: str, watched: Watched) -> None:
+        """What rose and was back within days may come again: it is how the days of this value vary."""
+        days = self._by_segment[segment].by_day(0)
+        own = max(watched.inflation, inflations_of(days, otherwise=1.0)[value])
+        self._inflations[segment, value] = own
+        watched.vary(own, self._config.worth_paging)
 
     def _found(self, fired: Sequence[tuple[str, str]], *, ended: bool) -> Found | None:
         rises = [
-            (watched.evidence, _rise(segment, value, watched, fired=(segment, value) in fired))
+            (watched.evidence, rise_of(segment, value, watched, fired=(segment, value) in fired))
             for (segment, value), watched in self._watched.items()
             if fired and (watched.risen or watched.evidence >= ALSO) and watched.since[0]
         ]
@@ -202,32 +194,28 @@ class SegmentWatch:
         """What was learned is the reference from now on."""
         learning, self._learning = self._learning, None
         assert learning is not None
-        self._before = {}
-        candidates: dict[tuple[str, str], tuple[Counts, float, float]] = {}
+        before, self._watched, self._before = self._watched, {}, {}
         for segment, breakdown in self._breakdowns():
             days = breakdown.by_day(learning.first_day)
             self._before[segment] = merged(days)
-            if breakdown is self._labels:
-                continue
-            all_n, all_lost = total(self._before[segment])
-            inflations = inflations_of(days, otherwise=inflation)
-            for value, counts in self._before[segment].items():
-                own = max(self._inflations.get((segment, value), 1.0), inflations[value])
-                self._inflations[segment, value] = own
-                n_of_rest = all_n - counts[0]
-                if value != OTHER and min(counts[0], n_of_rest) >= max(LEAST_OUTCOMES, LEAST_WORTH * own):
-                    candidates[segment, value] = (counts, own, (all_lost - counts[1]) / n_of_rest / LOSS_UNITS)
-        confidence = 1.0 - (1.0 - CONFIDENCE) / max(1, len(candidates))
-        before = self._watched
-        self._watched = {}
-        for key, ((n, lost), own, mean_of_rest) in candidates.items():
-            bound = rate_upper_bound(lost / LOSS_UNITS, n, confidence=confidence, inflation=own)
-            m = min(max(bound + self._config.worth_paging, _LEAST_M), _MOST_M)
-            self._watched[key] = watched = Watched(n, lost / n / LOSS_UNITS, mean_of_rest, own, m)
-            watched.paid_until, watched.changed_at = self._earned, at
+            if breakdown is not self._labels:
+                self._watch(segment, days, inflation, at)
+        for key, watched in self._watched.items():
             if key in before and before[key].risen:
                 watched.stays_risen(before[key])
         self._calls = True
+
+    def _watch(self, segment: str, days: Sequence[Counted], inflation: float, at: float) -> None:
+        own = {
+            value: max(self._inflations.get((segment, value), 1.0), of)
+            for value, of in inflations_of(days, otherwise=inflation).items()
+        }
+        self._inflations.update({(segment, value): of for value, of in own.items()})
+        next_day = int(at // SECONDS_PER_DAY) + 1
+        of_segment = watched_of(days, own, tolerance=self._config.worth_paging, next_day=next_day)
+        for value, watched in of_segment.items():
+            watched.paid_until, watched.changed_at = self._earned, at
+            self._watched[segment, value] = watched
 
     def _breakdowns(self) -> Iterator[tuple[str, Breakdown]]:
         yield from self._by_segment.items()
@@ -248,7 +236,7 @@ class SegmentWatch:
 
     def start_anew(self, at: float) -> None:
         """An alarm about all of the model: learn from the day after it; until then no segment calls."""
-        self._learning = Learning(int(at // 86_400) + 1)
+        self._learning = Learning(int(at // SECONDS_PER_DAY) + 1)
         self._calls = False
         self.closed_changed = True
 
@@ -294,41 +282,6 @@ class SegmentWatch:
         self._inflations = {(segment, value): of for segment, value, of in data["inflations"] if segment in kept}
         self._learning = None if data["learning"] is None else Learning(*data["learning"])
         self._calls = data["calls"]
-
-
-class Learning:
-    """How much there is to learn from: the days from the first on, and their outcomes."""
-
-    __slots__ = ("_before", "_last_day", "_today", "first_day")
-
-    def __init__(self, first_day: int, last_day: int = -1, before: int = 0, today: int = 0) -> None:
-        self.first_day = first_day
-        self._last_day = last_day
-        self._before = before
-        self._today = today
-
-    def saw(self, day: int, n: int) -> None:
-        """This day has so many outcomes by now."""
-        if day > self._last_day:
-            self._last_day, self._before, self._today = day, self._before + self._today, 0
-        self._today = n
-
-    def enough(self, config: ModelConfig) -> bool:
-        """Whether there are as many outcomes, over as many days, as a reference takes."""
-        days = self._last_day + 1 - self.first_day
-        return self._before + self._today >= config.reference_labels and days >= config.reference_days
-
-    def snapshot(self) -> list[int]:
-        """Plain values; `Learning(*snapshot)` is the same again."""
-        return [self.first_day, self._last_day, self._before, self._today]
-
-
-def _rise(segment: str, value: str, watched: Watched, *, fired: bool) -> Rise:
-    n, lost = watched.since
-    mean_before, bound = (watched.mean_before, watched.bound) if watched.risen else (watched.mean, watched.m)
-    return Rise(
-        segment, value, n, lost / n / LOSS_UNITS, watched.changed_at, mean_before, bound, watched.inflation, fired
-    )
 
 
 def _label(label: Any) -> str | None:

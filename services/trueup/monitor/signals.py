@@ -10,8 +10,10 @@ from trueup.monitor.label_coverage import Told
 from trueup.monitor.mix import Decomposition, Part
 from trueup.monitor.model import Model
 from trueup.monitor.noticed import Changed, Compared, HourClosed, OfFeatures, SegmentsMoved
-from trueup.monitor.segment_watch import Rise
+from trueup.monitor.segment_rises import Rise
 from trueup.monitor.segments import named
+from trueup.monitor.traffic import Told as TrafficTold
+from trueup.monitor.traffic import shown
 from trueup.monitor.windows import HOUR, Tally
 from trueup.statistics.intervals import rate_interval
 
@@ -188,6 +190,11 @@ def labels_missing(model_id: str, told: Told, *, at: float) -> dict[str, Any]:
         if told.values:
             signal["values"] = list(told.values)
     return signal
+
+
+def traffic_moved(model_id: str, told: TrafficTold, *, at: float) -> dict[str, Any]:
+    """`TrafficMoved`."""
+    return {"type": "traffic_moved", "at": at, "model_id": model_id, "ended": told.ended, **shown(told.shift)}
 
 
 def deployment_seen(event: Mapping[str, Any], at: float) -> dict[str, Any]:

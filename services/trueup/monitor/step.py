@@ -275,8 +275,16 @@ class MonitorStep:
         told = labels.look(now, hour_began=hour_began, classes=model.task in ("binary", "multiclass"))
         if labels.looked != looked:
             self._fleet.changes.touch(model, shown=bool(told))
+            self._look_at_traffic(model, now)
         for one in told:
             self._signal(signals.labels_missing(model.model_id, one, at=now))
+
+    def _look_at_traffic(self, model: Model, now: float) -> None:
+        """Whether it is made up as it was, once a day."""
+        for one in model.traffic.look(int(now // DAY), model.labels.counts):
+            self._signal(signals.traffic_moved(model.model_id, one, at=now))
+        if model.traffic.shifts:
+            self._fleet.changes.touch(model)
 
     def _look_at(self, model: Model, now: float, *, hour_began: bool) -> None:
         """Whether it is blind, or has been silent for so long that it may rest."""

@@ -11,6 +11,7 @@ from trueup.monitor.cohorts import Cohort, day_name
 from trueup.monitor.config import Task
 from trueup.monitor.metrics_shown import metrics_shown
 from trueup.monitor.model import Model
+from trueup.monitor.traffic import shown
 from trueup.monitor.version import Version
 from trueup.monitor.versions_compared import VersionsCompared
 from trueup.monitor.windows import HOUR, Tally, Windows
@@ -35,6 +36,7 @@ def model_view(model: Model) -> dict[str, Any]:
         **{name: sum(version[name] for version in versions) for name in SUMMED},
         "false_pages_per_month": model.pages_per_month,
         "blind": {**model.sight.blind, **model.labels.shown},
+        "traffic": [shown(shift) for shift in model.traffic.shifts],
         "comparisons": [_comparison(compared, model.inflation) for compared in model.comparisons],
         "versions": versions,
     }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from trueup.monitor.breakdown import LOSS_UNITS, Counts
+from trueup.monitor.breakdown import LOSS_UNITS, Breakdown, Counts
 from trueup.statistics.bets import geometric_bets
+from trueup.statistics.intervals import rate_upper_bound
+from trueup.statistics.variance_inflation import SECONDS_PER_DAY
 
 #: A day with fewer outcomes of a value says nothing of its recovery; so many days within its bound are one.
 LEAST_A_DAY, CALM_DAYS = 20, 2
@@ -17,6 +19,7 @@ LEAST_A_DAY, CALM_DAYS = 20, 2
 GONE_DAYS = 7
 #: A bound is right with this confidence, and evidence has to reach its inverse.
 CONFIDENCE = 0.95
+LEAST_M, _MOST_M = 1e-6, 0.999
 _THRESHOLD = 1.0 / CONFIDENCE
 _BETS, _SMALLEST, _LARGEST = 8, 0.01, 0.5
 #: Far beyond any alarm; a value whose evidence is that large waits only to be above its own bound.
@@ -48,6 +51,12 @@ class Watched:
     mean_before: float = 0.0
     calm_days: int = 0
     silent_days: int = 0
+    #: Outcomes of the rest in the reference; 0 where it was saved before references grew: it stays as it is.
+    n_of_rest: int = 0
+    #: The day (since 1970) up to which, without it, days are in the reference.
+    until_day: int = 0
+    #: `m` lies above the mean of the rest by no more than it did at first.
+    most_apart: float = 1.0
 
     @property
     def evidence(self) -> float:
@@ -86,9 +95,36 @@ class Watched:
             self.calm_days = self.calm_days + 1 if lost <= self.bound * n * LOSS_UNITS else 0
         if not self.risen or (self.calm_days < CALM_DAYS and self.silent_days < GONE_DAYS):
             return False
-        self.risen, self.wealth = False, [0.0] * _BETS
+        self.risen, self.wealth, self.until_day = False, [0.0] * _BETS, int(at // SECONDS_PER_DAY)
         self.excess, self.since, self.changed_at = 0.0, [0, 0], at
         return True
+
+    def grow(self, breakdown: Breakdown, value: str, tolerance: float) -> None:
+        """Let the days that lie before whatever may be rising now into the reference, and with them tighten the bound.
+
+        It only becomes tighter, beside the mean of the rest: else a slow rise would carry its bound along.
+        """
+        before = self.n
+        while not self.risen and self.n_of_rest and (self.until_day + 1) * SECONDS_PER_DAY <= self.changed_at:
+            self._learn(breakdown.day(self.until_day), value)
+            self.until_day += 1
+        if self.n > before:
+            m = bound_of(self.mean, self.n, inflation=self.inflation, tolerance=tolerance)
+            self.m = max(LEAST_M, min(m, self.mean_of_rest + self.most_apart))
+
+    def vary(self, inflation: float, tolerance: float) -> None:
+        """The days of this value vary by more than was known: both its bound and its evidence have to allow for it."""
+        self.inflation = inflation
+        self.m = bound_of(self.mean, self.n, inflation=inflation, tolerance=tolerance)
+        self.most_apart = self.m - self.mean_of_rest
+
+    def _learn(self, day: Mapping[str, Counts], value: str) -> None:
+        n, lost = day.get(value, (0, 0))
+        n_of_rest, lost_of_rest = sum(of for of, _ in day.values()) - n, sum(of for _, of in day.values()) - lost
+        if n and n_of_rest:
+            self.mean = _mean_with(self.mean, self.n, lost, n)
+            self.mean_of_rest = _mean_with(self.mean_of_rest, self.n_of_rest, lost_of_rest, n_of_rest)
+            self.n, self.n_of_rest = self.n + n, self.n_of_rest + n_of_rest
 
     def snapshot(self) -> list[Any]:
         """Plain values; `Watched(*snapshot)` is the same again."""
@@ -98,6 +134,20 @@ class Watched:
         """A new reference ends no rise: that is over where the value is back within the bound that it rose above."""
         self.risen, self.bound, self.mean_before = True, before.bound, before.mean_before
         self.calm_days, self.silent_days = before.calm_days, before.silent_days
+
+
+def bound_of(mean: float, n: int, *, inflation: float, tolerance: float) -> float:
+    """What a value is held against: the mean that, by a reference of `n` outcomes, is not exceeded, and the tolerance.
+
+    >>> [round(bound_of(0.2, n, inflation=1.0, tolerance=0.01), 4) for n in (1_000, 10_000)]
+    [0.2319, 0.2167]
+    """
+    bound = rate_upper_bound(min(mean * n, n), n, confidence=CONFIDENCE, inflation=inflation)
+    return min(max(bound + tolerance, LEAST_M), _MOST_M)
+
+
+def _mean_with(mean: float, n: int, lost_units: int, more: int) -> float:
+    return min(1.0, (mean * n + lost_units / LOSS_UNITS) / (n + more))
 
 
 def _stakes(m: float) -> Sequence[float]:
