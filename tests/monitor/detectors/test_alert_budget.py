@@ -90,7 +90,10 @@ class BatchTwin:
             self.inflation[run] = max(self.inflation[run], inflation_of(seen))
         v = self.inflation[run]
         wrong, right = seen.sum(), seen.size - seen.sum()
-        m = beta.ppf(CONFIDENCE, wrong / v + 1.0, right / v) + 0.01
+        m = beta.ppf(CONFIDENCE, wrong / v + 1.0, right / v)
+        if v == 1.0:
+            m = max((wrong + 1.0) / (seen.size + 1.0), m - 0.005)
+        m += 0.01
         largest = min(0.5, 0.9 * (1.0 - m))
         stakes = np.geomspace(min(0.01, largest / 2.0), largest, BETS) / (1.0 - m)
         self.if_wrong[:, run] = (1.0 + stakes * (1.0 / m - 1.0)) ** (1.0 / v)
@@ -102,9 +105,9 @@ def inflation_of(seen: NDArray[np.float64]) -> float:
     while (blocks := seen.size // size) >= 10:
         means = seen[: blocks * size].reshape(blocks, size).mean(axis=1)
         ratio = size * means.var(ddof=1) / seen.var(ddof=1)
-        slack = 1.0 + 2.0 * np.sqrt(2.0 / (blocks - 1))
-        if ratio > slack:
-            inflation = max(inflation, ratio * slack)
+        error = np.sqrt(2.0 / (blocks - 1))
+        if ratio > 1.0 + 3.0 * error:
+            inflation = max(inflation, ratio * (1.0 + 2.0 * error))
         size *= 2
     return inflation
 
