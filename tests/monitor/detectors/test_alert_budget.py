@@ -51,7 +51,8 @@ class BatchTwin:
     With `tempered=False` it believes its labels to be independent, whatever they are: V stays 1.
     """
 
-    def __init__(self, errors: Errors, budget: float, *, tempered: bool = True) -> None:
+    def __init__(self, errors: Errors, budget: float, *, tempered: bool = True, min_labels: int = MIN_LABELS) -> None:
+        self.min_labels = min_labels
         self.errors = errors
         self.budget = budget
         self.tempered = tempered
@@ -61,13 +62,16 @@ class BatchTwin:
         # While a run learns, its factors are 0 and so is its wealth.
         self.if_wrong = np.zeros((BETS, runs))
         self.if_right = np.zeros((BETS, runs))
+        # Where m follows the labels: the bound that it does not pass, and with how many labels it moves on.
+        self.ceiling = np.ones(runs)
+        self.due = np.full(runs, np.inf)
 
     def alarms(self) -> list[list[int]]:
         """For each run, the events at which it raised an alarm."""
         runs, events = self.errors.shape
         by_event = np.ascontiguousarray(self.errors.T)
         found: list[list[int]] = [[] for _ in range(runs)]
-        learned = {MIN_LABELS: list(range(runs))}
+        learned = {self.min_labels: list(range(runs))}
         wealth = np.zeros((BETS, runs))
         threshold = BETS / CONFIDENCE
         for event in range(events):
@@ -80,8 +84,12 @@ class BatchTwin:
                 for run in np.flatnonzero(fired).tolist():
                     found[run].append(event)
                     self.learning_from[run] = event + 1
-                    learned.setdefault(event + 1 + MIN_LABELS, []).append(run)
+                    learned.setdefault(event + 1 + self.min_labels, []).append(run)
                 wealth[:, fired] = self.if_wrong[:, fired] = self.if_right[:, fired] = 0.0
+                self.due[fired] = np.inf
+            moving = event + 1 - self.learning_from >= self.due
+            if moving.any():
+                self._move_on(np.flatnonzero(moving), event + 1)
         return found
 
     def _watch(self, run: int, event: int) -> None:
@@ -90,14 +98,26 @@ class BatchTwin:
             self.inflation[run] = max(self.inflation[run], inflation_of(seen))
         v = self.inflation[run]
         wrong, right = seen.sum(), seen.size - seen.sum()
-        m = beta.ppf(CONFIDENCE, wrong / v + 1.0, right / v)
+        self.ceiling[run] = beta.ppf(CONFIDENCE, wrong / v + 1.0, right / v)
         if v == 1.0:
-            m = max((wrong + 1.0) / (seen.size + 1.0), m - 0.005)
-        m += 0.01
-        largest = min(0.5, 0.9 * (1.0 - m))
-        stakes = np.geomspace(min(0.01, largest / 2.0), largest, BETS) / (1.0 - m)
-        self.if_wrong[:, run] = (1.0 + stakes * (1.0 / m - 1.0)) ** (1.0 / v)
-        self.if_right[:, run] = (1.0 - stakes) ** (1.0 / v)
+            self._move_on(np.array([run]), event)
+        else:
+            self._bet(np.array([run]), self.ceiling[[run]] + 0.01, v)
+
+    def _move_on(self, moving: NDArray[np.int64], event: int) -> None:
+        """For independent labels: m is the rate that all labels before this event predict."""
+        labels = event - self.learning_from[moving]
+        wrong = np.array([self.errors[run, self.learning_from[run] : event].sum() for run in moving])
+        first = np.array([self.errors[run, self.learning_from[run] :][: self.min_labels].sum() for run in moving])
+        m = np.maximum((first + 0.5) / (self.min_labels + 1.0), (wrong + 0.5) / (labels + 1.0))
+        self._bet(moving, np.minimum(m, self.ceiling[moving]) + 0.01, 1.0)
+        self.due[moving] = labels + labels // 32 + 1
+
+    def _bet(self, runs: NDArray[np.int64], m: NDArray[np.float64], v: float) -> None:
+        largest = np.minimum(0.5, 0.9 * (1.0 - m))
+        stakes = np.geomspace(np.minimum(0.01, largest / 2.0), largest, BETS) / (1.0 - m)
+        self.if_wrong[:, runs] = (1.0 + stakes * (1.0 / m - 1.0)) ** (1.0 / v)
+        self.if_right[:, runs] = (1.0 - stakes) ** (1.0 / v)
 
 
 def inflation_of(seen: NDArray[np.float64]) -> float:
@@ -112,10 +132,13 @@ def inflation_of(seen: NDArray[np.float64]) -> float:
     return inflation
 
 
-def false_alarms(stream: Stream, *, budget: float, tempered: bool = True) -> tuple[float, float]:
+def false_alarms(
+    stream: Stream, *, budget: float, tempered: bool = True, min_labels: int = MIN_LABELS
+) -> tuple[float, float]:
     """The mean number of alarms in a run, and its standard error."""
     errors = stream.draw(RUNS, EVENTS, seed=round(1000 * stream.rate) + stream.burst)
-    counts = np.array([len(run) for run in BatchTwin(errors, budget, tempered=tempered).alarms()])
+    twin = BatchTwin(errors, budget, tempered=tempered, min_labels=min_labels)
+    counts = np.array([len(run) for run in twin.alarms()])
     mean, standard_error = float(counts.mean()), float(counts.std(ddof=1) / np.sqrt(RUNS))
     print(f"{stream}: {mean:.3f} ± {standard_error:.3f} false alarms, budget {budget * EVENTS:.1f}")
     return mean, standard_error
@@ -147,6 +170,14 @@ def test_the_twin_raises_the_very_alarms_of_the_detector(burst: int) -> None:
 @pytest.mark.parametrize("burst", [1, 20, 500])
 def test_false_alarms_keep_within_the_budget(rate: float, burst: int) -> None:
     mean, standard_error = false_alarms(Stream(rate, burst), budget=1e-5)
+
+    assert mean + 2.0 * standard_error <= 1.0
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.3])
+def test_a_reference_of_500_independent_labels_keeps_within_it_too(rate: float) -> None:
+    """What it does not know is the most there, and m follows the labels right from its mean on."""
+    mean, standard_error = false_alarms(Stream(rate, 1), budget=1e-5, min_labels=500)
 
     assert mean + 2.0 * standard_error <= 1.0
 
