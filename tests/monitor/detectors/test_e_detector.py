@@ -257,6 +257,18 @@ class TestFollowing:
         assert elsewhere.reference == by_itself.reference
         assert elsewhere.factors(1.0) == by_itself.factors(1.0)
 
+    def test_the_mean_since_a_change_is_exact_though_m_has_moved_since(self) -> None:
+        detector = self.detector()
+        stream = errors(0.2, 2_000, seed=3)
+        fired = next(i for i, x in enumerate(stream) if alarms(detector, [x]))
+
+        alarm = detector.alarm
+        assert alarm is not None
+        assert alarm.labels_since_change > 150
+        assert alarm.mean_since_change == pytest.approx(
+            fmean(stream[fired + 1 - alarm.labels_since_change : fired + 1])
+        )
+
     def test_what_was_saved_before_it_could_goes_on_with_its_m(self) -> None:
         bound = rate_upper_bound(sum(errors(0.1, 2_000)), 2_000)
         saved = self.detector().snapshot()
