@@ -20,7 +20,7 @@ from benchmarks.detection.streams import Calm, Rise
 #: The rate from which the errors rise for River's detectors.
 COMMON = Calm(0.1)
 #: The clairvoyant is not calibrated to fewer false alarms for each event than these.
-_LEAST_RATE = 1e-6
+_LEAST_RATE = 0.25e-6
 FLEETS = (STATED, DEFAULT)
 T = TypeVar("T")
 
@@ -32,15 +32,19 @@ class Figures:
     quiet: Mapping[tuple[str, Calm], FalseAlarms]
     fleets: Mapping[tuple[str, Dependence], FalseAlarms]
     delays: Mapping[tuple[str, Rise], Delays]
-    #: The false alarms for each event that the clairvoyant beside a detector costs.
-    rates: Mapping[str, float]
+    #: The false alarms for each event that the clairvoyant beside a detector costs, by the rate before the rise.
+    rates: Mapping[tuple[str, float], float]
     clairvoyant: Mapping[tuple[Rise, float], Delays]
     peeking: Peeking
     scenes: Sequence[Scene]
 
     def ratio(self, name: str, rise: Rise) -> float:
         """Median to median of the clairvoyant; infinite where more than half of the rises were missed."""
-        return self.delays[name, rise].median / self.clairvoyant[rise, self.rates[name]].median
+        return self.ratio_at(name, rise, self.rates[name, rise.base])
+
+    def ratio_at(self, name: str, rise: Rise, rate: float) -> float:
+        """The same, held against a clairvoyant that costs `rate` false alarms for each event."""
+        return self.delays[name, rise].median / self.clairvoyant[rise, rate].median
 
 
 class Crew:
@@ -83,11 +87,15 @@ def measure(plan: Plan) -> Figures:
         scenes = [crew.call(generators.play, *kind, plan) for kind in KINDS[: plan.kinds]]
         peeked = crew.call(peeking.peek, plan)
         counted = {key: one.result() for key, one in quiet.items()}
-        rates = {one.name: max(_LEAST_RATE, counted[one.name, COMMON].per_event) for one in RIVERS}
-        rates |= {one.name: BUDGET for one in OURS}
+        rates = {
+            (name, calm.rate): max(_LEAST_RATE, found.per_event)
+            for (name, calm), found in counted.items()
+            if calm.burst == 1
+        }
         known = [
-            crew.call(delays.of_the_clairvoyant, base, list(rates.values()) if base == COMMON.rate else [BUDGET], plan)
+            crew.call(delays.of_the_clairvoyant, base, [BUDGET, *(rates[name, base] for name in names)], plan)
             for base in BASES
+            for names in [[name for name, at in rates if at == base and (name, base) in on_rises]]
         ]
         return Figures(
             quiet=counted,

@@ -34,8 +34,12 @@ class SideBySide:
         self._if_right = np.zeros((bets, columns))
         self._threshold = np.full(columns, np.inf)
         self._events = 0
+        self._errors = np.zeros(columns)
+        # Up to which event, with how many errors before it, m of a column has followed, and when it does next.
+        self._followed = [(0, 0.0)] * columns
+        self._due = np.full(columns, np.inf)
         for column in range(columns):
-            self._arm(column)
+            self._arm(column, 0)
 
     def feed(self, errors: Errors) -> list[Fired]:
         """Take these events (rows) of all streams (columns); who fired, counted from the first event ever."""
@@ -47,7 +51,7 @@ class SideBySide:
         wealth, if_wrong, if_right = self._wealth, self._if_wrong, self._if_right
         for event, row in enumerate(errors):
             for column in joining.get(event, ()):
-                self._arm(column)
+                self._arm(column, self._events + event)
             wealth += self._budgets
             wealth *= np.where(row, if_wrong, if_right)
             over = wealth.sum(axis=0) >= self._threshold
@@ -56,9 +60,14 @@ class SideBySide:
                     found.append(Fired(self._events + event, column))
                     self._begin_again(column)
                     self._learn(column, errors, event + 1, joining)
-        for column in joining.get(len(errors), ()):
-            self._arm(column)
+            self._errors += row
+            due = self._due <= self._events + event + 1
+            if due.any():
+                for column in np.flatnonzero(due).tolist():
+                    self._follow(column, self._events + event + 1)
         self._events += len(errors)
+        for column in joining.get(len(errors), ()):
+            self._arm(column, self._events)
         return found
 
     def _begin_again(self, column: int) -> None:
@@ -67,7 +76,7 @@ class SideBySide:
         if detector.config.objective is None:
             detector.relearn()
             self._if_wrong[:, column] = self._if_right[:, column] = 0.0
-            self._threshold[column] = np.inf
+            self._threshold[column] = self._due[column] = np.inf
 
     def _learn(self, column: int, errors: Errors, start: int, joining: dict[int, list[int]]) -> None:
         """Let a detector learn from these events on; it joins the others after the one that is enough for it."""
@@ -80,9 +89,16 @@ class SideBySide:
         if detector.state == "watching":
             joining.setdefault(len(errors), []).append(column)
 
-    def _arm(self, column: int) -> None:
+    def _follow(self, column: int, at: int) -> None:
+        since, errors = self._followed[column]
+        self.detectors[column].follow(at - since, float(self._errors[column]) - errors)
+        self._arm(column, at)
+
+    def _arm(self, column: int, at: int) -> None:
         detector = self.detectors[column]
         if detector.state == "watching":
             self._if_wrong[:, column] = detector.factors(1.0)
             self._if_right[:, column] = detector.factors(0.0)
             self._threshold[column] = detector.threshold
+            self._followed[column] = at, float(self._errors[column])
+            self._due[column] = at + detector.follows_in

@@ -96,17 +96,18 @@ class DependentSample:
         """The variance inflation V >= 1: the largest that any block length shows beyond doubt, with its error on top.
 
         For k >= 10 blocks of B values, F = B var(block means) / var(x) has a relative error of about e = sqrt(2/(k-1)).
-        A length counts when F > 1 + 2e, and then as F (1 + 2e). UTC days are one more block length, without days that
-        have less than 30 % of the median day's values.
+        A length counts when F > 1 + 3e (of independent values, one sample in fifty has such a length), and then as
+        F (1 + 2e). UTC days are one more block length, without days that have less than 30 % of the median day's
+        values.
         """
         if self.variance <= 0.0:
             return 1.0
         inflation = 1.0
         for size, k, block_variance in self.block_variances():
             ratio = size * block_variance / self.variance
-            slack = 1.0 + 2.0 * math.sqrt(2.0 / (k - 1))
-            if ratio > slack:
-                inflation = max(inflation, ratio * slack)
+            error = math.sqrt(2.0 / (k - 1))
+            if ratio > 1.0 + 3.0 * error:
+                inflation = max(inflation, ratio * (1.0 + 2.0 * error))
         return inflation
 
     def block_variances(self) -> list[tuple[float, int, float]]:

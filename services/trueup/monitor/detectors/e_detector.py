@@ -13,11 +13,19 @@ exponentially (Shin, Ramdas & Rinaldo 2022, "E-detectors: a nonparametric framew
 Real errors come in bursts, and a reference learned from them stands on far fewer independent observations than it has
 labels. The variance inflation V of the reference (`statistics.variance_inflation`) enters twice: m is a bound from n/V
 observations, and each factor is taken to the power 1/V, which by Jensen's inequality leaves the budget intact.
+
+Where errors of 0 and 1 come independently (V = 1), m does not have to stay at that bound. It is the rate that all
+labels so far predict, those of the reference and those since, but no more than the bound and no less than the learned
+rate. A gambler's factor is then his prediction of the label over the one from all labels before, and his wealth the
+ratio of two predictions of one stream: of expectation 1 on average over the rates near the learned one, as long as the
+rate stays what it is. So what the reference does not know is paid for as it is, and not by a margin. To hold m up to
+the learned rate makes it only safer; to hold it down to the bound is wrong where the bound is, which the threshold
+pays for.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from river.base import DriftAndWarningDetector
@@ -34,6 +42,8 @@ _LEAST_M = 1e-6
 _HOPELESS_M = 0.999
 # The boldest bet keeps a tenth of its wealth on a right answer.
 _LARGEST_STAKE = 0.9
+# m follows the labels whenever they have grown by this part of them: more often gains nothing that can be measured.
+_FOLLOWED_IN = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +101,7 @@ class Reference:
     mean: float
     n: int
     inflation: float  # V: n labels are worth n / V independent ones
-    m: float  # watched for: the mean has risen above this
+    m: float  # watched for: the mean has risen above this; of independent errors it follows the labels
     from_at: float | None = None  # label times in epoch seconds
     to_at: float | None = None
 
@@ -126,7 +136,7 @@ class EDetector(DriftAndWarningDetector):
     ...     detector.update(float(rng.random() < (0.10 if i < 30_000 else 0.15)))
     ...     if alarm := detector.alarm:
     ...         print(f"alarm at {i}: mean {alarm.mean_since_change:.3f} in the last {alarm.labels_since_change}")
-    alarm at 31215: mean 0.153 in the last 1278
+    alarm at 30672: mean 0.162 in the last 735
     """
 
     def __init__(self, config: EDetectorConfig | None = None, *, inflation: float = 1.0) -> None:
@@ -143,6 +153,11 @@ class EDetector(DriftAndWarningDetector):
         self._since = 0
         self._changed_at: float | None = None
         self._clear = True
+        # Where m follows the labels: the bound that it does not pass, the labels and their errors, when it moves on.
+        self._ceiling: float | None = None
+        self._labels = 0
+        self._errors = 0.0
+        self._due = math.inf
         if self.config.objective is not None:
             self._watch_stated(self.config.objective)
 
@@ -177,6 +192,21 @@ class EDetector(DriftAndWarningDetector):
         """What a loss multiplies each wealth with, in the order of the bets; only while watching."""
         gain, power = x / self._m - 1.0, self._power
         return [(1.0 + stake * gain) ** power for stake in self._stakes]
+
+    @property
+    def follows_in(self) -> float:
+        """How many labels from now m is worked out anew; infinite where it stays as it is."""
+        return self._due - self._labels
+
+    def follow(self, labels: int, errors: float) -> None:
+        """Let m follow these labels too; `update` does so by itself.
+
+        For who weighs many streams at once, by `factors`: it is due after `follows_in` labels, and not before.
+        """
+        self._labels += labels
+        self._errors += errors
+        if self._labels >= self._due:
+            self._move_on()
 
     def update(self, x: float, *, at: float | None = None, budget: float | None = None) -> None:
         """Take one loss, the label time `at` in epoch seconds, and the alarm budget that the event has earned.
@@ -245,6 +275,7 @@ class EDetector(DriftAndWarningDetector):
             "excess": self._excess,
             "since": self._since,
             "changed_at": self._changed_at,
+            "follows": None if self._ceiling is None else [self._ceiling, self._labels, self._errors, self._due],
         }
 
     @classmethod
@@ -269,6 +300,9 @@ class EDetector(DriftAndWarningDetector):
         detector._excess = snapshot["excess"]
         detector._since = snapshot["since"]
         detector._changed_at = snapshot["changed_at"]
+        # What was saved before m could follow the labels goes on with the m that it has.
+        if follows := snapshot.get("follows"):
+            detector._ceiling, detector._labels, detector._errors, detector._due = follows
         return detector
 
     def _learn(self, x: float, at: float | None) -> None:
@@ -287,8 +321,8 @@ class EDetector(DriftAndWarningDetector):
         # strict=True costs a quarter of the whole; both are as long as there are bets.
         wealth = [(w + budget) * f for w, f in zip(self._wealth, factors)]  # noqa: B905
         self._wealth = wealth
-        # The likely change is where the running sum of x - m was last at its lowest (Page's CUSUM).
-        excess = self._excess + x - self._m
+        # The likely change is where the running sum of x - level was last at its lowest (Page's CUSUM).
+        excess = self._excess + x - self._level
         if excess > 0.0:
             self._excess = excess
             self._since += 1
@@ -296,6 +330,8 @@ class EDetector(DriftAndWarningDetector):
             self._excess = 0.0
             self._since = 0
             self._changed_at = at
+        self._labels += 1
+        self._errors += x
         total = sum(wealth)
         if total >= self._warning_threshold:
             self._clear = False
@@ -303,6 +339,8 @@ class EDetector(DriftAndWarningDetector):
                 self._fire(at)
             else:
                 self._warning_detected = True
+        if self._labels >= self._due:
+            self._move_on()
 
     def _fire(self, at: float | None) -> None:
         assert self.reference is not None
@@ -313,7 +351,7 @@ class EDetector(DriftAndWarningDetector):
             evidence=self.evidence,
             changed_at=self._changed_at,
             labels_since_change=self._since,
-            mean_since_change=self._m + self._excess / since,
+            mean_since_change=self._level + self._excess / since,
         )
         self._drift_detected = True
         if self.config.objective is None:
@@ -346,18 +384,42 @@ class EDetector(DriftAndWarningDetector):
         )
         self._learning = DependentSample()
         self._reset_evidence(seen.last_at)
+        if seen.is_binary and self.inflation == 1.0:
+            self._ceiling, self._labels, self._errors = bound, seen.n, seen.total
+            self._move_on()
+
+    def _move_on(self) -> None:
+        """Let m follow the labels, and say when it does so next: each time when there are 3 % more of them."""
+        reference = self.reference
+        assert reference is not None
+        assert self._ceiling is not None
+        now = _predicted(self._errors, self._labels)
+        learned = _predicted(reference.mean * reference.n, reference.n)
+        before = self._level
+        self._arm(replace(reference, m=min(1.0, min(self._ceiling, max(learned, now)) + self.config.tolerance)))
+        # The sum of x - level, as if it had been held against this level all the time.
+        self._excess += (before - self._level) * self._since
+        self._due = self._labels + self._labels // _FOLLOWED_IN + 1
+
+    def _follow_none(self) -> None:
+        self._ceiling, self._due = None, math.inf
+        self._labels, self._errors = 0, 0.0
 
     def _reset_evidence(self, at: float | None) -> None:
         self._wealth = [0.0] * self.config.bets
         self._excess = 0.0
         self._since = 0
         self._changed_at = at
+        self._follow_none()
 
     def _arm(self, reference: Reference) -> None:
         """Work out what each update needs. Everything here follows from the configuration and the reference."""
         config = self.config
         self.reference = reference
         self._m = min(max(_LEAST_M, reference.m), _HOPELESS_M)
+        # Where m may be as low as the mean, a sum of x - m wanders off from 0 without any change.
+        independent = reference.n > 0 and reference.inflation == 1.0
+        self._level = self._m + config.smallest_rise / 2.0 if independent else self._m
         self._power = 1.0 / reference.inflation
         self._stakes = _stakes(self._m, config)
         self._if_wrong = self.factors(1.0)
@@ -368,6 +430,11 @@ class EDetector(DriftAndWarningDetector):
         self._warning_threshold = config.warning_evidence * self._threshold
         # Where nothing can be worse than m, no budget is spent: the wealth stays 0.
         self._largest_budget = config.largest_budget if reference.m < _HOPELESS_M else 0.0
+
+
+def _predicted(errors: float, labels: int) -> float:
+    """The rate that so many errors in so many labels predict (Krichevsky & Trofimov 1981)."""
+    return (errors + 0.5) / (labels + 1.0)
 
 
 def _stakes(m: float, config: EDetectorConfig) -> Sequence[float]:
