@@ -290,6 +290,24 @@ def test_a_day_that_is_looked_at_late_is_no_reference_for_one_looked_at_early() 
     assert told(harness) == []
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_labels_that_are_missing_are_told_of_where_predictions_come_in_batches_of_a_day(restart: bool) -> None:
+    harness = MonitorHarness(CONFIG)
+    for day in range(30):
+        made, truths = _batch(day, T0 + (day + 0.25) * DAY, PER_DAY, from_day(20, carrier="UA", until=25))
+        harness.take("predictions", *made)
+        harness.tick(T0 + (day + 0.9) * DAY)
+        harness.take("feedback", *truths)
+        harness.tick(T0 + (day + 0.95) * DAY)
+        if restart:
+            harness.restart()
+
+    assert told(harness) == [
+        ("labels_of_segment", "carrier", ["UA"], 20.0, False),
+        ("labels_of_segment", "carrier", None, 20.0, True),
+    ]
+
+
 @pytest.mark.parametrize("missing", [from_day(20, carrier="AA"), always], ids=["blind", "seeing"])
 def test_while_labels_are_missing_no_version_is_judged_against_another(missing: Comes) -> None:
     harness = MonitorHarness(CONFIG)

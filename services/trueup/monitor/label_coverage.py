@@ -15,7 +15,8 @@ below a quarter of the lowest of these days: one stormy day among them makes F s
 below. A second day in a row confirms it. So a model whose days are alike is told of falsely on one day in 10,000 at
 most, and by far less often where its days are independent. A day that fell does not become part of the reference, and
 is not held against anything at a later age: it is known. What stays so for four weeks is how it is, and a new reference
-is learned.
+is learned. So it is when the days come to be looked at early, or late, for a week: predictions that come in batches of a
+day are all there at the first look.
 """
 
 from __future__ import annotations
@@ -52,8 +53,10 @@ SAME_LABELS = 1.25
 CONFIRMED_BY = 2
 #: After so many fallen days this is how it is.
 NEW_NORMAL_DAYS = 28
-#: A day is looked at while no more than this share of the day before has come: later, everything is older than usual.
+#: A look is early while no more than this share of the day before has come: later, everything is older than usual.
 EARLY_SHARE = 0.25
+#: Where predictions come in batches of a day, no look is early: after so many in a row that is how it is.
+OTHER_LOOKS = 7
 #: Values that a sentence names.
 MOST_NAMED = 5
 
@@ -159,7 +162,18 @@ Kind = tuple[MissingLabels, str | None]
 class LabelCoverage:
     """The coverage of one model's labels, looked at once a day. Nothing is said of days with too little."""
 
-    __slots__ = ("_changed", "_falls", "_known", "_references", "_retry_at", "blind", "counts", "looked")
+    __slots__ = (
+        "_changed",
+        "_falls",
+        "_known",
+        "_late",
+        "_others",
+        "_references",
+        "_retry_at",
+        "blind",
+        "counts",
+        "looked",
+    )
 
     def __init__(self, names: Sequence[str]) -> None:
         self.counts = LabelCounts(names)
@@ -171,6 +185,9 @@ class LabelCoverage:
         self._falls: dict[tuple[int, Slot], Fall] = {}
         #: The days that had fallen, at whatever age.
         self._known: dict[Slot, list[int]] = {}
+        #: Whether days are looked at late, and how many looks in a row were not so.
+        self._late = False
+        self._others = 0
         self._changed = False
         #: Not saved: a look at another time finds nothing to do.
         self._retry_at = 0.0
@@ -195,14 +212,25 @@ class LabelCoverage:
         if self.counts.latest < today:
             return []  # nothing of today came as yet: no traffic, or the worker is behind
         self.looked, self._changed = today, True
-        if not self._is_early(today):
+        if not self._is_as_others(today):
             return []
         self._forget(today)
         return self._tell(self._see_all(today, classes))
 
-    def _is_early(self, today: int) -> bool:
+    def _is_as_others(self, today: int) -> bool:
+        """Whether this look is as early, or as late, as those that were learned from; else it is none.
+
+        Once that has changed for good, what was learned is of no use.
+        """
         came, before = (self.counts.of(day).get(TOTAL, (0, 0))[0] for day in (today, today - 1))
-        return came <= EARLY_SHARE * before
+        if not before:
+            return False
+        late = came > EARLY_SHARE * before
+        self._others = self._others + 1 if late != self._late else 0
+        if self._others >= OTHER_LOOKS or (self._others and not self._references):
+            self._late, self._others = late, 0
+            self._references, self._falls = {}, {}
+        return not self._others
 
     def _forget(self, today: int) -> None:
         """What has not been seen for as long as days are kept."""
@@ -317,11 +345,13 @@ class LabelCoverage:
         ]
         falls = [[age, *slot, *fall] for (age, slot), fall in self._falls.items()]
         known = [[*slot, days] for slot, days in self._known.items()]
-        return [self.looked, references, falls, known, [[*kind, since] for kind, since in self.blind.items()]]
+        blind = [[*kind, since] for kind, since in self.blind.items()]
+        return [self.looked, references, falls, known, blind, self._late, self._others]
 
     def restore(self, data: Sequence[Any]) -> None:
         """Take back what `changes` gave."""
-        self.looked, references, falls, known, blind = data
+        self.looked, references, falls, known, blind = data[:5]
+        self._late, self._others = data[5:] or (False, 0)
         self._references = {(age, Slot(name, value)): _reference(sums) for age, name, value, *sums in references}
         self._falls = {(age, Slot(name, value)): Fall(*fall) for age, name, value, *fall in falls}
         self._known = {Slot(name, value): list(days) for name, value, days in known}
