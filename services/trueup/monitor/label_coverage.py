@@ -15,7 +15,7 @@ below a quarter of the lowest of these days: one stormy day among them makes F s
 below. A second day in a row confirms it. So a model whose days are alike is told of falsely on one day in 10,000 at
 most, and by far less often where its days are independent. A day that fell does not become part of the reference, and
 is not held against anything at a later age: it is known. What stays so for four weeks is how it is, and a new reference
-is learned. So it is when the days come to be looked at early, or late, for a week: predictions that come in batches of a
+is learned. So it is when for a week the days came to be looked at late, or early: predictions that come in batches of a
 day are all there at the first look.
 """
 
@@ -141,18 +141,16 @@ class Told(NamedTuple):
 
 
 class Lack(NamedTuple):
-    """What the values of one kind that fell have left of their usual truths, how many values, and truths they lack."""
+    """What the values of one kind that fell on a day have left of their usual truths, how many values, what they lack.
+
+    Where the labels of one value stop, others that have to do with it lack some too, and keep more:
+
+        UA 0 of 167, usually 82 %: lacks 137 <── EWR, from where it flies: 193 of 328, usually 89 %: lacks 99
+    """
 
     left: float
     values: int
     truths: float
-
-    def is_part_of(self, other: Lack) -> bool:
-        """Whether these truths may well be those that the other lacks, whose values have less left.
-
-        UA 0 of 167, usually 82 %: lacks 137 <── EWR, from where it flies: 193 of 328, usually 89 %: lacks 99
-        """
-        return other.left <= self.left and self.truths <= SAME_LABELS * other.truths
 
 
 #: What is missing, and of which segment.
@@ -280,12 +278,10 @@ class LabelCoverage:
                 fallen.setdefault(_kind(at[1]), []).append(at)
         ended = [kind for kind in self.blind if kind not in fallen]
         told = [Told(*kind, (), self.blind.pop(kind), "", True) for kind in ended]
-        lacks = {kind: self._lack(self._latest(slots)) for kind, slots in fallen.items()}
-        # What is said of some values alone explains what is missing in all, and in what they are a part of.
-        for kind in sorted(fallen, key=lambda kind: (kind == _kind(TOTAL), lacks[kind], kind[0], kind[1] or "")):
-            if kind in self.blind or not self._is_worth_telling(kind, fallen[kind], usual):
-                continue
-            if not any(lacks[kind].is_part_of(lacks[other]) for other in self.blind):
+        # What is said of some values alone explains what is missing in all.
+        for kind in sorted(fallen, key=_narrow_first):
+            new = kind not in self.blind and self._is_worth_telling(kind, fallen[kind], usual)
+            if new and not self._is_part_of_another(kind, fallen[kind]):
                 told += [self._begin(kind, fallen[kind])]
         return told
 
@@ -303,11 +299,26 @@ class LabelCoverage:
             ages.setdefault(slot, age)
         return ages
 
-    def _lack(self, fallen: Mapping[Slot, int]) -> Lack:
-        falls = {at: self._falls[at] for at in ((age, slot) for slot, age in fallen.items())}
-        usually = sum(fall.predictions * self._references[at].coverage for at, fall in falls.items())
-        truths = sum(fall.truths for fall in falls.values())
-        return Lack(truths / usually, len(falls), usually - truths)
+    def _is_part_of_another(self, kind: Kind, fallen: Sequence[tuple[int, Slot]]) -> bool:
+        """Whether what is missing may well be what another kind lacks, whose values have less left."""
+        age, slot = min(fallen, key=lambda at: at[0])
+        lacks = self._lacks(age, self._falls[age, slot].latest)
+        if kind not in lacks:
+            return False
+        own = lacks[kind], *_narrow_first(kind)
+        others = [other for of, other in lacks.items() if (other, *_narrow_first(of)) < own]
+        return any(lacks[kind].truths <= SAME_LABELS * other.truths for other in others)
+
+    def _lacks(self, age: int, day: int) -> dict[Kind, Lack]:
+        """What the values lack at this age of which it is known that they had fallen on this day."""
+        sums: dict[Kind, tuple[float, int, int]] = {}
+        for slot, (predictions, truths) in self.counts.of(day).items():
+            reference = self._references.get((age, slot))
+            if slot.is_total or reference is None or day not in self._known.get(slot, ()):
+                continue
+            usually, values, met = sums.get(_kind(slot), (0.0, 0, 0))
+            sums[_kind(slot)] = (usually + predictions * reference.coverage, values + 1, met + truths)
+        return {kind: Lack(met / usually, values, usually - met) for kind, (usually, values, met) in sums.items()}
 
     def _begin(self, kind: Kind, fallen: Sequence[tuple[int, Slot]]) -> Told:
         since = min(self._falls[at].first for at in fallen) * DAY
@@ -369,9 +380,15 @@ def _kind(slot: Slot) -> Kind:
     return ("labels_of_class", None) if slot.name is None else ("labels_of_segment", slot.name)
 
 
+def _narrow_first(kind: Kind) -> tuple[bool, str, str]:
+    missing, segment = kind
+    return missing == "label_coverage", missing, segment or ""
+
+
 def _reference(sums: Sequence[float]) -> Reference:
     """As it was saved; where its lowest day was not, as well as if nothing had come on it."""
-    return Reference(*sums) if len(sums) == 5 else Reference(*sums, 0.0)
+    days, predictions, truths, squares, *lowest = sums
+    return Reference(days, predictions, truths, squares, *(lowest or [0.0]))
 
 
 def _named(slot: Slot) -> str:
