@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trueup.monitor.breakdown import LOSS_UNITS
 from trueup.monitor.budget import SECONDS_PER_MONTH
 from trueup.monitor.config import ModelConfig
 from trueup.monitor.segment_watch import Found, SegmentWatch
+from trueup.monitor.watched import Watched
 
 CONFIG = ModelConfig(task="binary", segments=("carrier",), reference_labels=2_000, reference_days=12.0)
 CARRIERS = "abcdefgh"
@@ -110,6 +113,45 @@ def test_calm_segments_call_no_more_than_their_part_of_the_budget(storms: float)
         calls += sum(bool(told.rises) for _, told in watched(stretch))
 
     assert calls <= 8
+
+
+def grows(seed: int, rate: Rate) -> list[Hour]:
+    """Eight carriers, of which one makes up four of five outcomes from day 30 on.
+
+    day   0 ──── reference ──── 12 ──── an eighth each ──── 30 ──── "a": 80 % ──── 50
+    """
+    rng = random.Random(seed)
+    found = []
+    for hour in range(24 * 50):
+        others = CARRIERS if hour < 24 * 30 else CARRIERS[:1] * 28 + CARRIERS[1:]
+        carriers = rng.choices(others, k=40)
+        found.append(Hour(carriers, [float(rng.random() < rate(carrier, hour // 24)) for carrier in carriers]))
+    return found
+
+
+def test_outcomes_beyond_those_of_a_usual_day_are_weighed_as_those_of_one_storm() -> None:
+    def evidence(a_day: float) -> list[float]:
+        value = Watched(n=1_400, mean=0.1, mean_of_rest=0.1, inflation=20.0, m=0.12, a_day=a_day)
+        found = []
+        for hour in range(10):
+            value.waits = [50, 15 * LOSS_UNITS, 400, 40 * LOSS_UNITS]
+            value.weigh(1e-4, hour * 3_600.0)
+            found.append(value.evidence)
+        return found
+
+    usual, grown, not_known = evidence(500.0), evidence(100.0), evidence(0.0)
+    assert usual == not_known
+    assert grown[:2] == usual[:2]
+    assert all(fewer < more for fewer, more in zip(grown[2:], usual[2:], strict=True))
+    # 500 outcomes where 100 are usual: the last are worth a fifth.
+    assert math.log(grown[-1] / grown[-2]) < 0.5 * math.log(usual[-1] / usual[-2])
+
+
+def test_a_carrier_that_comes_to_make_up_most_of_the_traffic_and_gets_worse_is_found() -> None:
+    (day, found), *_ = watched(grows(1, lambda carrier, day: 0.3 if carrier == "a" and day >= 30 else 0.1))
+
+    assert [rise.value for rise in found.rises] == ["a"]
+    assert 30 <= day <= 33
 
 
 def test_a_segment_does_not_call_between_an_alarm_about_all_and_the_next_reference() -> None:

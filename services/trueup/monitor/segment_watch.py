@@ -18,7 +18,8 @@ with 95 % all of them hold.
 A value is watched that had at least 200 outcomes, worth at least 20 independent ones, when the reference was frozen,
 and the rest as many. The variance inflation V of a value is the largest of: what its own days show beyond doubt, in
 their difference to the rest; what the days of all values show together, for so many outcomes a day as it has; and what
-was met before. Where there are too few days, it is that of the model.
+was met before. Where there are too few days, it is that of the model. It grows with the outcomes a day, where a value
+comes to make up more of the traffic than it did: they are outcomes of the same storms.
 """
 
 from __future__ import annotations
@@ -204,11 +205,13 @@ class SegmentWatch:
         assert learning is not None
         self._before = {}
         candidates: dict[tuple[str, str], tuple[Counts, float, float]] = {}
+        days_learned = 1
         for segment, breakdown in self._breakdowns():
             days = breakdown.by_day(learning.first_day)
             self._before[segment] = merged(days)
             if breakdown is self._labels:
                 continue
+            days_learned = max(days_learned, len(days))
             all_n, all_lost = total(self._before[segment])
             inflations = inflations_of(days, otherwise=inflation)
             for value, counts in self._before[segment].items():
@@ -224,6 +227,7 @@ class SegmentWatch:
             bound = rate_upper_bound(lost / LOSS_UNITS, n, confidence=confidence, inflation=own)
             m = min(max(bound + self._config.worth_paging, _LEAST_M), _MOST_M)
             self._watched[key] = watched = Watched(n, lost / n / LOSS_UNITS, mean_of_rest, own, m)
+            watched.a_day = n / days_learned
             watched.paid_until, watched.changed_at = self._earned, at
             if key in before and before[key].risen:
                 watched.stays_risen(before[key])
