@@ -58,9 +58,10 @@ class EstimatedPerformance:
     Any other prediction is passed over.
     """
 
-    __slots__ = ("_changed", "_days", "_errors", "_latest", "_shown", "reference")
+    __slots__ = ("_changed", "_days", "_errors", "_latest", "_shown", "_wanted", "reference")
 
     def __init__(self, config: ModelConfig) -> None:
+        self._wanted = config.estimates
         self.reference = ScoreReference(config)
         #: Day since 1970 -> its counts, as `statistics.calibration` reads them.
         self._days: dict[int, dict[int, int]] = {}
@@ -75,7 +76,7 @@ class EstimatedPerformance:
 
     def predicted(self, answer: Answer) -> None:
         """A prediction was made."""
-        key = _key(answer)
+        key = _key(answer) if self._wanted else None
         if key is None:
             return
         day = int(answer[PREDICTED_AT] // DAY)
