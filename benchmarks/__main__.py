@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks import emitter, estimate, latency, pending, step
+from benchmarks import emitter, estimate, latency, pending, step, storms
 from benchmarks.detection import run as detection
 from benchmarks.errors import BenchmarkFailed
 from benchmarks.faults import run as faults
@@ -18,6 +18,7 @@ BENCHMARKS: Mapping[str, Callable[[], None]] = {
     "throughput": throughput.run,
     "latency": latency.run,
     "estimate": estimate.run,
+    "storms": storms.run,
     "pending": pending.run,
     "emitter": emitter.run,
     "faults": faults.run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -127,6 +128,60 @@ def test_two_carriers_that_fall_together_are_told_of_once() -> None:
     assert told(harness) == [("labels_of_segment", "carrier", ["AA", "UA"], 20.0, False)]
 
 
+@pytest.mark.parametrize("stormy", [(9,), (3, 10)], ids=["one stormy day", "two stormy days"])
+def test_a_carrier_without_any_truths_is_told_of_although_a_stormy_day_left_few_of_all(stormy: tuple[int, ...]) -> None:
+    rng = random.Random(5)
+
+    def comes(day: int, label: int, carrier: str) -> bool:  # noqa: ARG001
+        if day in stormy:
+            return rng.random() < 0.25
+        return not (carrier == "UA" and 20 <= day < 24)
+
+    harness = MonitorHarness(CONFIG)
+    live(harness, range(27), comes)
+
+    assert told(harness) == [
+        ("labels_of_segment", "carrier", ["UA"], 20.0, False),
+        ("labels_of_segment", "carrier", None, 20.0, True),
+    ]
+
+
+def origin_of(carrier: str, i: int) -> str:
+    """UA and AA fly from EWR, DL from JFK, and each day three of UA from there too."""
+    return "JFK" if carrier == "DL" or (carrier == "UA" and i < 12) else "EWR"
+
+
+@pytest.mark.parametrize(
+    ("missing", "what"),
+    [
+        pytest.param(lambda carrier, _: carrier == "UA", ("carrier", ["UA"]), id="of the carrier"),
+        pytest.param(lambda _, origin: origin == "EWR", ("origin", ["EWR"]), id="of the airport"),
+    ],
+)
+def test_labels_that_are_missing_are_told_by_the_segment_that_names_them_best(
+    missing: Callable[[str, str], bool], what: tuple[str, list[str]]
+) -> None:
+    harness = MonitorHarness(monitor_config(model={"segments": ("origin", "carrier")}))
+    for day in range(30):
+        made, truths = [], []
+        for i in range(PER_DAY):
+            carrier, at = CARRIERS[i % len(CARRIERS)], T0 + day * DAY + (0.5 if i < 12 else 6.0) * HOUR
+            origin = origin_of(carrier, i)
+            made.append(prediction(f"{day}-{i}", i % 2, at=at, segment={"carrier": carrier, "origin": origin}))
+            if not (20 <= day < 25 and missing(carrier, origin)):
+                truths.append(feedback(f"{day}-{i}", i % 2, at=at + HOUR / 4))
+        for first, last in ((0, 12), (12, PER_DAY)):
+            harness.take("predictions", *made[first:last])
+            harness.tick(T0 + day * DAY + (1.5 if first == 0 else 8.0) * HOUR)
+        harness.take("feedback", *truths)
+
+    segment, values = what
+    assert told(harness) == [
+        ("labels_of_segment", segment, values, 20.0, False),
+        ("labels_of_segment", segment, None, 20.0, True),
+    ]
+
+
 def test_labels_that_are_as_late_as_ever_are_not_missing() -> None:
     # Truths come ten days later: at the age of a day none has ever come, at that of fourteen all have.
     harness = MonitorHarness(CONFIG)
@@ -233,6 +288,24 @@ def test_a_day_that_is_looked_at_late_is_no_reference_for_one_looked_at_early() 
         harness.tick(start + 23 * HOUR)
 
     assert told(harness) == []
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_labels_that_are_missing_are_told_of_where_predictions_come_in_batches_of_a_day(restart: bool) -> None:
+    harness = MonitorHarness(CONFIG)
+    for day in range(30):
+        made, truths = _batch(day, T0 + (day + 0.25) * DAY, PER_DAY, from_day(20, carrier="UA", until=25))
+        harness.take("predictions", *made)
+        harness.tick(T0 + (day + 0.9) * DAY)
+        harness.take("feedback", *truths)
+        harness.tick(T0 + (day + 0.95) * DAY)
+        if restart:
+            harness.restart()
+
+    assert told(harness) == [
+        ("labels_of_segment", "carrier", ["UA"], 20.0, False),
+        ("labels_of_segment", "carrier", None, 20.0, True),
+    ]
 
 
 @pytest.mark.parametrize("missing", [from_day(20, carrier="AA"), always], ids=["blind", "seeing"])

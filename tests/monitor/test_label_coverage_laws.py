@@ -90,6 +90,21 @@ def test_restored_anywhere_it_tells_the_same(seed: int, n: int, cuts: list[int])
     assert saved(parts) == saved(whole)
 
 
+@given(st.integers(0, 10_000), st.integers(1, 40))
+@settings(max_examples=20, deadline=None)
+def test_references_that_were_saved_without_their_lowest_day_are_read(seed: int, n: int) -> None:
+    labels = LabelCoverage(("carrier",))
+    feed(labels, some_days(seed, n))
+    counts, coverage = map(msgpack.unpackb, saved(labels))
+    coverage[1] = [sums[:-1] for sums in coverage[1]]
+    again = LabelCoverage(("carrier",))
+    again.counts.restore(counts)
+    again.restore(coverage)
+
+    assert [sums[:-1] for sums in msgpack.unpackb(saved(again)[1])[1]] == coverage[1]
+    assert all(sums[-1] == 0.0 for sums in msgpack.unpackb(saved(again)[1])[1])
+
+
 def test_the_days_that_are_restored_have_every_kind_of_blindness_in_them() -> None:
     told = [one for seed in range(6) for one in feed(LabelCoverage(("carrier",)), some_days(seed, 70))]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -116,6 +117,45 @@ def test_calm_segments_call_no_more_than_their_part_of_the_budget(storms: float)
     assert calls <= 8
 
 
+def grows(seed: int, rate: Rate) -> list[Hour]:
+    """Eight carriers, of which one makes up four of five outcomes from day 30 on.
+
+    day   0 ──── reference ──── 12 ──── an eighth each ──── 30 ──── "a": 80 % ──── 50
+    """
+    rng = random.Random(seed)
+    found = []
+    for hour in range(24 * 50):
+        others = CARRIERS if hour < 24 * 30 else CARRIERS[:1] * 28 + CARRIERS[1:]
+        carriers = rng.choices(others, k=40)
+        found.append(Hour(carriers, [float(rng.random() < rate(carrier, hour // 24)) for carrier in carriers]))
+    return found
+
+
+def test_outcomes_beyond_those_of_a_usual_day_are_weighed_as_those_of_one_storm() -> None:
+    def evidence(a_day: float) -> list[float]:
+        value = Watched(n=1_400, mean=0.1, mean_of_rest=0.1, inflation=20.0, m=0.12, a_day=a_day)
+        found = []
+        for hour in range(10):
+            value.waits = [50, 15 * LOSS_UNITS, 400, 40 * LOSS_UNITS]
+            value.weigh(1e-4, hour * 3_600.0)
+            found.append(value.evidence)
+        return found
+
+    usual, grown, not_known = evidence(500.0), evidence(100.0), evidence(0.0)
+    assert usual == not_known
+    assert grown[:2] == usual[:2]
+    assert all(fewer < more for fewer, more in zip(grown[2:], usual[2:], strict=True))
+    # 500 outcomes where 100 are usual: the last are worth a fifth.
+    assert math.log(grown[-1] / grown[-2]) < 0.5 * math.log(usual[-1] / usual[-2])
+
+
+def test_a_carrier_that_comes_to_make_up_most_of_the_traffic_and_gets_worse_is_found() -> None:
+    (day, found), *_ = watched(grows(1, lambda carrier, day: 0.3 if carrier == "a" and day >= 30 else 0.1))
+
+    assert [rise.value for rise in found.rises] == ["a"]
+    assert 30 <= day <= 33
+
+
 def test_a_segment_does_not_call_between_an_alarm_about_all_and_the_next_reference() -> None:
     watch = SegmentWatch(CONFIG, 100)
     stretch = hours(lambda carrier, day: 0.6 if carrier == "c" and day >= 14 else 0.1, days=18)
@@ -220,7 +260,7 @@ def test_what_slowly_befalls_all_of_the_traffic_moves_the_bound_of_a_value_with_
 
 def test_a_reference_saved_before_references_grew_stays_as_it_is() -> None:
     before = grown(lambda _: 0.1, days=0)
-    restored = Watched(*before.snapshot()[:-3])
+    restored = Watched(*before.snapshot()[:-6])
     restored.changed_at = 30 * 86_400.0
     restored.grow(Breakdown(10), "c", 0.01)
 

@@ -59,4 +59,5 @@ def watched_of(
         m = bound_of(mean, n, inflation=inflation, tolerance=tolerance)
         found[value] = watched = Watched(n, mean, mean_of_rest, inflation, m)
         watched.n_of_rest, watched.until_day, watched.most_apart = n_of_rest, next_day, m - mean_of_rest
+        watched.a_day = n / len(days)
     return found

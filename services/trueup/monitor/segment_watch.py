@@ -19,7 +19,8 @@ and the rest as many. The reference goes on growing by the days on which nothing
 tighter by them, never looser beside the mean of the rest. The variance inflation V of a value is the largest of: what
 its own days show beyond doubt, in their difference to the rest; what the days of all values show together, for so many
 outcomes a day as it has; and what was met before, a rise that was over within days included. Where there are too few
-days, it is that of the model.
+days, it is that of the model. It grows with the outcomes a day, where a value comes to make up more of the traffic than
+it did: they are outcomes of the same storms.
 """
 
 from __future__ import annotations

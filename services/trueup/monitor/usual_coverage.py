@@ -3,7 +3,8 @@
 A share p of n predictions, over k days so far, varies by F p (1 - p)/n, where F is how much more the days differ than
 independent predictions would (Pearson's chi-square over its degrees of freedom; McCullagh and Nelder, Generalized
 Linear Models, 1989, 4.5), and 1 at least. A day has *fallen* where it lies below p by more than Student's quantile
-(k - 1 degrees of freedom), and below three quarters of p.
+(k - 1 degrees of freedom), and below three quarters of p; or below a quarter of the lowest of these days: one stormy
+day among them makes F so large that not even nothing is far below.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ MEMORY_DAYS = 28.0
 LEAST_EXPECTED = 30.0
 #: What is left of the usual coverage where it fell, and where it is as good as ever.
 FALLEN, AS_USUAL = 0.75, 0.9
+#: What is left of the lowest day of the reference where they hardly come at all, and the truths such a day must have.
+GONE, LEAST_ON_LOWEST = 0.25, 10.0
 
 Seen = Literal["learning", "too_little", "fallen", "between", "usual"]
 
@@ -35,6 +38,8 @@ class Reference:
     truths: float = 0.0
     #: Of truths squared over predictions.
     squares: float = 0.0
+    #: The share of the lowest day of all.
+    lowest: float = 1.0
 
     def add(self, predictions: int, truths: int) -> None:
         """One day more."""
@@ -48,6 +53,7 @@ class Reference:
         self.predictions += predictions
         self.truths += truths
         self.squares += truths * truths / predictions
+        self.lowest = min(self.lowest, truths / predictions)
 
     @property
     def coverage(self) -> float:
@@ -71,6 +77,8 @@ class Reference:
         share = truths / predictions
         if share >= AS_USUAL * p:
             return "usual"
+        if share < GONE * self.lowest and predictions * self.lowest >= LEAST_ON_LOWEST:
+            return "fallen"
         spread = sqrt(self.inflation * p * (1 - p) * (1 / predictions + 1 / self.predictions))
         below = float(-stdtrit(self.days - 1, alpha)) * spread
         return "fallen" if share < FALLEN * p and share < p - below else "between"

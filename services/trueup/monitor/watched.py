@@ -57,6 +57,11 @@ class Watched:
     until_day: int = 0
     #: `m` lies above the mean of the rest by no more than it did at first.
     most_apart: float = 1.0
+    #: Outcomes a day in the reference; 0: not known.
+    a_day: float = 0.0
+    #: Outcomes that were weighed today, and those of the day before.
+    today: int = 0
+    day_before: int = 0
 
     @property
     def evidence(self) -> float:
@@ -76,7 +81,7 @@ class Watched:
             self.excess, self.since = excess, [self.since[0] + n, self.since[1] + lost_units]
         else:
             self.excess, self.since, self.changed_at = 0.0, [0, 0], at
-        power = 1.0 / self.inflation
+        power = 1.0 / self._inflation_of(n)
         self.wealth = [
             min(_MOST_WEALTH, (wealth + budget) * math.exp(power * _growth(stake, bound, n, lost)))
             for wealth, stake in zip(self.wealth, _stakes(self.m), strict=True)
@@ -87,9 +92,19 @@ class Watched:
         self.risen, self.calm_days = True, 0
         return True
 
+    def _inflation_of(self, n: int) -> float:
+        """How much less than n outcomes these are worth, which are weighed now.
+
+        A storm of a day comes over all the outcomes of that day: V = 1 + (outcomes a day)·t. So it grows with them.
+        """
+        self.today += n
+        grown = max(1.0, max(self.today, self.day_before) / self.a_day) if self.a_day else 1.0
+        return 1.0 + (self.inflation - 1.0) * grown
+
     def end_day(self, counts: Counts, at: float) -> bool:
         """A day is over in which it had these counts; whether with it a rise has ended, and evidence counts again."""
         n, lost = counts
+        self.today, self.day_before = 0, n
         self.silent_days = 0 if n else self.silent_days + 1
         if n >= LEAST_A_DAY:
             self.calm_days = self.calm_days + 1 if lost <= self.bound * n * LOSS_UNITS else 0
