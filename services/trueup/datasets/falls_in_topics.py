@@ -1,4 +1,4 @@
-"""A fall planted in what lies in the topics: all of it is looked through once, and truths are changed as it is read again.
+"""A fall planted in what lies in the topics: that is looked through once, and truths are changed as it is read again.
 
     first   every chunk ──> answers and their truths ──> which truth of which record becomes another
     then    a chunk of feedback ──> the same records, these truths changed
