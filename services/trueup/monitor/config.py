@@ -57,6 +57,11 @@ class ModelConfig(BaseModel):
     #: Whether a rise of the errors calls anyone at all. False: the e-detector is off.
     pages: bool = True
 
+    @property
+    def stated_task(self) -> Task | None:
+        """`task`; without one, a text for the positive label says that there are two labels."""
+        return self.task or ("binary" if isinstance(self.positive_label, str) else None)
+
 
 class MonitorConfig(BaseModel):
     """The monitor's settings: for the fleet, and by model."""

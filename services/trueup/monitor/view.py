@@ -73,7 +73,7 @@ def _version_view(version: Version, task: Task | None) -> dict[str, Any]:
         },
         "detector": _detector(version),
         "features": _features(version),
-        "estimated_performance": version.estimated.view(inflation) if task == "binary" else None,
+        "estimated_performance": version.estimated.view(inflation, task),
         "days": [_day(day, cohort) for day, cohort in version.cohorts.recent(DAYS_SHOWN)],
     }
 
