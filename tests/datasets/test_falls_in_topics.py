@@ -58,7 +58,8 @@ def test_the_same_offset_of_another_partition_is_another_record() -> None:
 def test_in_a_batch_what_cannot_be_used_stays_as_it_is() -> None:
     broken, odd = {"model_id": "m", "actual": 1}, {"unknown": 10**400}
     batch = chunk("feedback", [broken, *[{**truth, **odd} for truth in truths(FEEDBACK)]])
-    [told] = truths(changed(batch, planted_in([PREDICTIONS, batch], FALL, labels)))
+    [record] = changed(batch, planted_in([PREDICTIONS, batch], FALL, labels)).records
+    told = json.loads(record.value or b"")
     alone = truths(changed(FEEDBACK, planted_in([PREDICTIONS, FEEDBACK], FALL, labels)))
 
     assert told == [broken, *[{**truth, **odd} for truth in alone]]
