@@ -3,8 +3,8 @@
     prediction 0 ─ 1 ─ 2 ─ … ─ lag ─ lag+1 ─ …      every model takes part at random
                                 └ feedback 0 └ feedback 1 …
 
-A prediction has six features, a probability and a latency; its feedback follows `lag` predictions later. Event times
-lie in the past and move on evenly. Which answers are right is drawn, so that how many are right is known beforehand.
+A prediction has six features or more, a probability and a latency; its feedback follows `lag` predictions later. Event
+times lie in the past and move on evenly. Which answers are right is drawn: how many are is known beforehand.
 
 Pure: no Kafka. `benchmarks.produce` writes it there.
 """
@@ -37,6 +37,8 @@ class Load:
     #: Event time of the first prediction.
     start: float = START
     error_rate: float = 0.1
+    #: Of a prediction: six of all kinds, and then numbers.
+    features: int = 6
     seed: int = 1
 
     @property
@@ -64,20 +66,18 @@ def events(load: Load) -> Iterator[tuple[Topic, dict[str, Any]]]:
         if number < load.predictions:
             truth = rng.randrange(2)
             model = f"model-{rng.randrange(load.models)}"
-            yield topics.PREDICTIONS, _prediction(rng, number, model, truth, at, load.error_rate)
+            yield topics.PREDICTIONS, _prediction(rng, number, model, truth, at, load)
             owed.append({"prediction_id": f"id-{number}", "model_id": model, "actual": truth})
         if number >= load.lag:
             yield topics.FEEDBACK, {**owed[number - load.lag], "observed_at": at}
 
 
-def _prediction(
-    rng: random.Random, number: int, model: str, truth: int, at: float, error_rate: float
-) -> dict[str, Any]:
+def _prediction(rng: random.Random, number: int, model: str, truth: int, at: float, load: Load) -> dict[str, Any]:
     return {
         "prediction_id": f"id-{number}",
         "model_id": model,
         "model_version": "v1",
-        "prediction": truth if rng.random() >= error_rate else 1 - truth,
+        "prediction": truth if rng.random() >= load.error_rate else 1 - truth,
         "predicted_at": at,
         "probability": round(rng.random(), 6),
         "features": {
@@ -87,6 +87,7 @@ def _prediction(
             "channel": rng.choice(("web", "app", "shop")),
             "returning": rng.random() < 0.5,
             "discount": None,
+            **{f"number_{more}": round(rng.gauss(0.0, 1.0), 4) for more in range(load.features - 6)},
         },
         "segment": {"country": rng.choice(("nl", "de", "fr"))},
         "latency_ms": round(rng.expovariate(0.05), 3),

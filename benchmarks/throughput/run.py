@@ -101,11 +101,11 @@ def program(module: str, python: str = sys.executable) -> Contend:
     return contend
 
 
-def house(processes: int) -> Contend:
-    """The worker, in so many processes."""
+def house(processes: int, settings: Mapping[str, str] = worker.SETTINGS) -> Contend:
+    """The worker, in so many processes, set like this."""
 
     def contend(addresses: Addresses, filled: Filled, name: str, folder: Path) -> Run:
-        return Run(*worker.consume(addresses, filled, name, folder, processes=processes))
+        return Run(*worker.consume(addresses, filled, name, folder, processes=processes, settings=settings))
 
     return contend
 
@@ -131,6 +131,7 @@ class Extra:
     contend: Contend
     python: str = sys.executable
     share: float = 1.0
+    features: int = 6
 
     @property
     def there(self) -> bool:
@@ -142,6 +143,7 @@ class Extra:
 
 
 EXTRAS = (
+    Extra("trueup monitor, everything on, nine features", "trueup", house(1, {}), features=9),
     Extra("bytewax", "bytewax", program("bytewax_flow")),
     Extra("quixstreams", "quixstreams", program("quixstreams_app", QUIXSTREAMS_PYTHON), QUIXSTREAMS_PYTHON, 0.5),
     Extra("Faust with Tables", "faust", program("faust_tables"), share=0.02),
@@ -201,11 +203,11 @@ def measure(plan: Plan, shape: str, addresses: Addresses, folder: Path) -> dict[
 
 
 def _extra(extra: Extra, plan: Plan, shape: str, filled: Filled, addresses: Addresses, folder: Path) -> Row:
-    """One run; on topics of its own where it is given less than the others."""
-    if extra.share < 1.0:
-        fewer = replace(plan.load, predictions=int(plan.load.predictions * extra.share))
+    """One run; on topics of its own where it is not given what the others are."""
+    load = replace(plan.load, predictions=int(plan.load.predictions * extra.share), features=extra.features)
+    if load != plan.load:
         prefix = f"{shape}-{extra.package}."
-        filled = _filled(addresses, prefix, fewer, SHAPES[shape])
+        filled = _filled(addresses, prefix, load, SHAPES[shape])
     row = Row(extra.name, filled)
     _one(row, extra.contend, addresses, f"{shape}-once", folder)
     return row

@@ -25,19 +25,27 @@ SETTINGS: Mapping[str, str] = {
     "TRUEUP_MONITOR__DEFAULTS__SCORE_DETECTORS": '["adwin"]',
     "TRUEUP_MONITOR__DEFAULTS__WATCH_FEATURES": '["amount"]',
     "TRUEUP_MONITOR__DEFAULTS__MOST_FEATURES": "0",
+    "TRUEUP_MONITOR__DEFAULTS__METRICS": "false",
+    "TRUEUP_MONITOR__DEFAULTS__ESTIMATES": "false",
     "TRUEUP_MONITOR__DEFAULTS__PAGES": "false",
 }
 
 
 def consume(
-    addresses: Addresses, filled: Filled, name: str, folder: Path, *, processes: int = 1
+    addresses: Addresses,
+    filled: Filled,
+    name: str,
+    folder: Path,
+    *,
+    processes: int = 1,
+    settings: Mapping[str, str] = SETTINGS,
 ) -> tuple[Result, float, float]:
     """Let a new worker take all there is: the result, and seconds and CPU seconds of all of it, start and end included.
 
     The clock starts when the worker has read its first record, in whichever of its processes, and stops when its saved
     state holds the last event.
     """
-    where = Installation(addresses, filled.prefix, name, more=SETTINGS)
+    where = Installation(addresses, filled.prefix, name, more=settings)
     _forget_journal(where)
     began = time.perf_counter()
     with Progress(where.settings) as progress:

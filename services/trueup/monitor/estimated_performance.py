@@ -80,7 +80,7 @@ class EstimatedPerformance:
 
     def predicted(self, answer: Answer) -> None:
         """A prediction was made."""
-        key = self._meaning.key(answer)
+        key = self._meaning.key(answer) if self._config.estimates else None
         if key is None:
             return
         day = int(answer[PREDICTED_AT] // DAY)

@@ -114,7 +114,7 @@ class Lone:
         waiting.put(prediction_id, (day, came_at, offset, None, (answer,)))
         version.waits(day)
         model.labels.counts.made.append(answer)
-        if probability is not None:
+        if probability is not None and version.config.estimates:
             version.estimated.predicted(answer)
         noticed = version.predicted((index, answer, event))
         if noticed:
@@ -148,7 +148,7 @@ class Lone:
         version = model.versions[name]
         version.met(truth, day)
         model.labels.counts.met.append(answer)
-        if answer[PROBABILITY] is not None:
+        if answer[PROBABILITY] is not None and version.config.estimates:
             version.estimated.settled(answer, outcome, at)
         budget = model.earn(at) if model.config.pages else 0.0
         evidence = (model.task, answer[PREDICTION], answer[PROBABILITY], truth[ACTUAL], truth[SCORE])

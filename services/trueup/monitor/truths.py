@@ -107,10 +107,11 @@ def _correct(run: Run, answer: Answer, known: Truth, truth: Truth) -> Answer:
     run.noticed += version.flush_settled()
     after = run.model.judge(answer, truth)
     version.corrected(answer, outcome_of(answer), after)
-    if answer[COUNTED] is not None:
-        version.scorecards.correct(_evidence(_task_counted(run, answer, known), answer, known), -1)
-    if after is not None:
-        version.scorecards.correct(_evidence(run.model.task, answer, truth), 1)
+    if version.config.metrics:
+        if answer[COUNTED] is not None:
+            version.scorecards.correct(_evidence(_task_counted(run, answer, known), answer, known), -1)
+        if after is not None:
+            version.scorecards.correct(_evidence(run.model.task, answer, truth), 1)
     return (*answer[:COUNTED], counted(after), answer[UNDER])
 
 

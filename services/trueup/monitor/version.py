@@ -138,7 +138,8 @@ class Version:
 
     def corrected(self, answer: Answer, before: Outcome | None, after: Outcome | None) -> None:
         """The truth was corrected: totals and cohort change; windows and detectors keep what they were told."""
-        self.estimated.corrected(answer, before, after)
+        if self.config.estimates:
+            self.estimated.corrected(answer, before, after)
         for outcome, sign in ((before, -1), (after, 1)):
             if outcome is not None:
                 self.total.add(outcome, sign)
@@ -175,7 +176,8 @@ class Version:
         self.total.add(outcome)
         self.cohorts.settle(predicted_at, outcome)
         self.windows.add(outcome, observed_at)
-        self.scorecards.add_all((evidence,), (observed_at,))
+        if self.config.metrics:
+            self.scorecards.add_all((evidence,), (observed_at,))
         if segment:
             self.segments.add_all((segment,), (outcome,), (observed_at,))
         watch = self.segment_watch
@@ -254,7 +256,8 @@ class Version:
         self.total.add_all(outcomes)
         self.cohorts.settled(predicted_at, outcomes)
         self.windows.add_all(outcomes, observed_at)
-        self.scorecards.add_all(given, observed_at)
+        if self.config.metrics:
+            self.scorecards.add_all(given, observed_at)
         if self.segments:
             self.segments.add_all(segments, outcomes, observed_at)
         losses, labels = [outcome[2] for outcome in outcomes], [predicted_label(evidence) for evidence in given]

@@ -60,7 +60,7 @@ def _version_view(version: Version, task: Task | None) -> dict[str, Any]:
         "mean_error": total.mean_error,
         "rmse": total.root_mean_squared_error,
         "mean_error_day": day.mean_error,
-        "metrics": metrics_shown(version.scorecards, task, inflation),
+        "metrics": metrics_shown(version.scorecards, task, inflation) if version.config.metrics else {},
         "label_coverage": counts["joined"] / counts["predictions"] if counts["predictions"] else None,
         "calls": {
             "n": version.calls.n,
@@ -73,7 +73,7 @@ def _version_view(version: Version, task: Task | None) -> dict[str, Any]:
         },
         "detector": _detector(version),
         "features": _features(version),
-        "estimated_performance": version.estimated.view(inflation, task),
+        "estimated_performance": _estimated(version, task),
         "days": [_day(day, cohort) for day, cohort in version.cohorts.recent(DAYS_SHOWN)],
     }
 
@@ -146,6 +146,10 @@ def _features(version: Version) -> dict[str, Any]:
         "faults": watched.faults,
         "furthest": watched.worst(FEATURES_SHOWN),
     }
+
+
+def _estimated(version: Version, task: Task | None) -> dict[str, Any] | None:
+    return version.estimated.view(version.inflation, task) if version.config.estimates else None
 
 
 def _day(day: int, cohort: Cohort) -> orjson.Fragment:

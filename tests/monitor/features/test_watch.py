@@ -94,6 +94,19 @@ def test_features_beyond_the_cap_are_counted_and_not_looked_at() -> None:
     assert watched.not_looked_at == 4 * 60
 
 
+def test_what_is_saved_as_it_came_holds_no_more_than_is_counted() -> None:
+    watched = small()
+    features = {f"{name}{i}": name * 8_000 for i in range(100) for name in "ab"}
+    watched.add_all([(0, ("v", 1, 0.5, T0, None, None, None), {"features": features})] * 31)
+
+    assert len(msgpack.packb(watched.open_snapshot())) < 31 * 250
+    again = restored(watched)
+    again.add_all([(0, ("v", 1, 0.5, T0, None, None, None), {"features": features})])
+    watched.add_all([(0, ("v", 1, 0.5, T0, None, None, None), {"features": features})])
+    assert state(again) == state(watched)
+    assert watched.not_looked_at == 32 * 197
+
+
 def test_drift_is_told_once_of_each_with_the_furthest_first() -> None:
     def change(features: Features) -> None:
         features["member"] = features["member"] or features["age"] % 2 == 0

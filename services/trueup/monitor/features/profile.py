@@ -67,8 +67,7 @@ class Profile:
     def _categories(self, found: Mapping[str, int]) -> None:
         categories = self.categories
         for value, n in found.items():
-            if len(value) > _LONG:
-                value = f"{value[:40]}…{blake2b(value.encode(), digest_size=8).hexdigest()}"
+            value = shortened(value)
             if value not in categories and len(categories) >= MOST_CATEGORIES:
                 value = OTHER
             categories[value] = categories.get(value, 0) + n
@@ -134,3 +133,10 @@ class Profile:
             found.numbers = Histogram.restore(numbers)
         found.categories = dict(categories)
         return found
+
+
+def shortened(value: Any) -> Any:
+    """A value as it is counted: a long text by its beginning and a hash of all of it, all else as it is."""
+    if isinstance(value, str) and len(value) > _LONG:
+        return f"{value[:40]}…{blake2b(value.encode(), digest_size=8).hexdigest()}"
+    return value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trueup.monitor.features.column import DAYS_TO_DRIFT, Column, ReferenceSize, Turn, Window
-from trueup.monitor.features.profile import Profile
+from trueup.monitor.features.profile import Profile, shortened
 from trueup.monitor.join import PREDICTED_AT, PREDICTION, PROBABILITY, Answer
 from trueup.monitor.windows import HOUR
 
@@ -15,6 +15,8 @@ from trueup.monitor.windows import HOUR
 LEAST_A_WINDOW = 200
 #: Predictions that are counted together; the result does not depend on it.
 _TOGETHER = 2_000
+#: Of a window, so many are counted or none, and saved as they came until then: counting a few costs more than that.
+_FEW = 32
 #: So many features with the same fault from the same window on are one fault.
 _TOGETHER_A_FAULT = 3
 #: The mean number of days between two false words about drift, of all columns of a version together.
@@ -55,6 +57,8 @@ class FeatureWatch:
         self._most = most_features
         #: `prediction`, `score`, and `feature:` with a name; features in the order in which they first came.
         self.columns: dict[str, Column] = {name: Column(reference_size, only_drift=True) for name in ANSWERS}
+        #: The features among them.
+        self._names: set[str] = set()
         self._not_looked_at = 0
         self._open: dict[str, Profile] = {}
         self._pending: list[Made] = []
@@ -72,10 +76,7 @@ class FeatureWatch:
         """Take a prediction; what there is to tell of a window that was over before it."""
         at = made[1][PREDICTED_AT]
         told = self._reach(at) if at >= self._end else ()
-        self._pending.append(made)
-        self._n += 1
-        if len(self._pending) >= _TOGETHER:
-            self._collect()
+        self._put((made,))
         self.open_changed = True
         return told
 
@@ -94,10 +95,33 @@ class FeatureWatch:
         return found
 
     def _put(self, made: Sequence[Made]) -> None:
+        features = [event.get("features") or () for _, _, event in made]
+        if all(map(self._names.issuperset, features)):
+            self._wait(made)
+            return
+        for one, names in zip(made, features, strict=True):
+            if not self._names.issuperset(names):
+                self._find(names)
+            self._wait((one,))
+
+    def _wait(self, made: Sequence[Made]) -> None:
         self._pending += made
         self._n += len(made)
         if len(self._pending) >= _TOGETHER:
-            self._collect()
+            self._collect(len(self._pending) - self._n % _FEW)
+
+    def _find(self, names: Iterable[str]) -> None:
+        """Make columns of features that are new, as far as there is room; what is pending came without them."""
+        new = [name for name in names if name not in self._names]
+        room = max(0, self._most - len(self._names))
+        self._not_looked_at += len(new[room:])
+        if not room:
+            return
+        self._collect()
+        for name in new[:room]:
+            self.columns[FEATURE + name] = Column(self._size)
+            self._names.add(name)
+        self.closed_changed = True
 
     def _reach(self, at: float) -> Sequence[Told]:
         """A prediction of a later hour comes: the window is over, where enough came in it."""
@@ -111,42 +135,23 @@ class FeatureWatch:
         self._end = hour + HOUR
         return told
 
-    def _collect(self) -> None:
-        """Count what is pending, column by column."""
-        pending, self._pending = self._pending, []
+    def _collect(self, most: int | None = None) -> None:
+        """Count what is pending, or the first so many of it, column by column."""
+        pending, self._pending = self._pending[:most], [] if most is None else self._pending[most:]
         if not pending:
             return
         # A call that failed may come without features: nothing is missing then.
         calls = [event for _, _, event in pending if event.get("features") or not event.get("error")]
-        self._count_features([event.get("features") or {} for event in calls])
+        features: list[Mapping[str, Any]] = [event.get("features") or {} for event in calls]
+        if features:
+            for key in self.columns:
+                if key not in ANSWERS:
+                    name = key[len(FEATURE) :]
+                    self._profile(key).add_all([found.get(name) for found in features])
         for name, place in ANSWERS.items():
             values = [value for _, answer, _ in pending if (value := answer[place]) is not None]
             if values:
                 self._profile(name).add_all(values)
-
-    def _count_features(self, features: Sequence[Mapping[str, Any]]) -> None:
-        starts = self._found(features)
-        names = [key[len(FEATURE) :] for key in self.columns if key not in ANSWERS]
-        for name in names:
-            values = [found.get(name) for found in features[starts.get(name, 0) :]]
-            if values:
-                self._profile(FEATURE + name).add_all(values)
-        if len(names) >= self._most:
-            self._not_looked_at += sum([len(found.keys() - names) for found in features])
-
-    def _found(self, features: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-        """Make columns of features that are new, in the order in which they come; where each comes first."""
-        starts: dict[str, int] = {}
-        room = self._most + len(ANSWERS) - len(self.columns)
-        if room <= 0 or not {FEATURE + name for name in set().union(*features)} - self.columns.keys():
-            return starts
-        for place, found in enumerate(features):
-            for name in found:
-                if len(starts) < room and FEATURE + name not in self.columns:
-                    starts[name] = place
-                    self.columns[FEATURE + name] = Column(self._size)
-        self.closed_changed = True
-        return starts
 
     def _profile(self, key: str) -> Profile:
         """The column in the window that is open."""
@@ -222,14 +227,12 @@ class FeatureWatch:
     @property
     def not_looked_at(self) -> int:
         """Values of features beyond the cap."""
-        self._collect()
         return self._not_looked_at
 
     @property
     def features(self) -> int:
         """How many features are looked at."""
-        self._collect()
-        return len(self.columns) - len(ANSWERS)
+        return len(self._names)
 
     @property
     def faults(self) -> dict[str, str]:
@@ -244,15 +247,24 @@ class FeatureWatch:
 
     def open_snapshot(self) -> dict[str, Any]:
         """The window that is open."""
-        self._collect()
+        self._collect(max(0, len(self._pending) - self._n % _FEW))
         self.open_changed = False
         return {
             "start": self._start,
             "end": self._end,
             "n": self._n,
             "not_looked_at": self._not_looked_at,
+            "pending": [self._as_it_came(made) for made in self._pending],
             "open": [[key, self._open[key].snapshot()] for key in self.columns if key in self._open],
         }
+
+    def _as_it_came(self, made: Made) -> list[Any]:
+        """What is counted of a prediction, in plain values."""
+        _, answer, event = made
+        names, given = self._names, event.get("features") or {}
+        features = {name: shortened(value) for name, value in given.items() if name in names}
+        failed = not given and bool(event.get("error"))
+        return [features, failed, *[answer[place] for place in ANSWERS.values()]]
 
     def closed_snapshot(self) -> dict[str, Any]:
         """What changes when a window is over, or a feature is new."""
@@ -267,13 +279,21 @@ class FeatureWatch:
         self._start, self._end, self._n = data["start"], data["end"], data["n"]
         self._not_looked_at = data["not_looked_at"]
         self._open = {key: Profile.restore(saved) for key, saved in data["open"]}
+        self._pending = [_made(saved) for saved in data.get("pending", ())]
 
     def restore_closed(self, data: Mapping[str, Any]) -> None:
         """Take back what `closed_snapshot` gave."""
         for key, saved in data["columns"]:
             column = self.columns[key] = Column(self._size, only_drift=key in ANSWERS)
             column.restore(saved)
+        self._names = {key[len(FEATURE) :] for key in self.columns if key not in ANSWERS}
         self._groups = [_Group(*saved) for saved in data["groups"]]
+
+
+def _made(saved: Sequence[Any]) -> Made:
+    """The same again, as far as it is counted."""
+    features, failed, prediction, score = saved
+    return 0, ("", prediction, score, 0.0, None, None, None), {"features": features, "error": failed}
 
 
 def _fault(names: Sequence[str], fault: str, detail: str, since: float, *, ended: bool = False) -> dict[str, Any]:
