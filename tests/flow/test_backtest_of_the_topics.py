@@ -87,11 +87,11 @@ def test_the_signals_of_a_backtest_by_the_journal_are_those_of_the_live_run(
     assert sum(model["joined"] for model in report["models"]) == EVENTS
 
     begin = datetime.fromtimestamp(START + 60.0 * (EVENTS - FALLEN), UTC).isoformat()
-    for by_time in (False, True):
+    for dated in (False, True):
         inject = f"accuracy -0.2 of fraud from {begin}"
-        fallen = backtest(Asked("topics", by_time=by_time, inject=inject), here.settings)
+        fallen = backtest(Asked("topics", by_time=dated, inject=inject), here.settings)
         assert [change["planted"] for change in fallen["changes"]] == [True]
-        assert (fallen["order"] == report["order"]) is not by_time
+        assert (fallen["order"] == report["order"]) is not dated
         right = {model["model_id"]: model["correct"] for model in fallen["models"]}
         before = {model["model_id"]: model["correct"] for model in report["models"]}
         assert {name for name in MODELS if right[name] != before[name]} == {"fraud"}

@@ -24,11 +24,11 @@ Planted = Mapping[tuple[int, int], Mapping[int, Any]]
 
 
 class _Place(NamedTuple):
-    """Where a truth lies."""
+    """Where a truth lies: in which record, and at which place of a batch."""
 
     partition: int
     offset: int
-    index: int
+    place: int
 
 
 class Planting:
@@ -75,7 +75,7 @@ class Planting:
         planted: dict[tuple[int, int], dict[int, Any]] = {}
         for row, truth in falls.plant(self._fall, answered, tolerance).items():
             place = self._truths[row][3]
-            planted.setdefault((place.partition, place.offset), {})[place.index] = truth
+            planted.setdefault((place.partition, place.offset), {})[place.place] = truth
         return planted
 
 
