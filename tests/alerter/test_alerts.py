@@ -520,3 +520,67 @@ def test_a_version_whose_truths_are_missing_is_not_taken_for_one_out_of_use() ->
     harness.signal(without_labels(2), *others)
 
     assert harness.alert("performance_drop").status == "firing"
+
+
+def of_calls(number: int, what: str, *, ended: bool = False, at: float = T0) -> Event:
+    """A fault of the calls: of no feature."""
+    signal = unit_change(number, fault=what, detail="40.0% of 900 did, before at most 1.0% did", ended=ended, at=at)
+    return {name: value for name, value in signal.items() if name != "feature"}
+
+
+@pytest.mark.parametrize(
+    ("what", "words", "means"),
+    [
+        ("failing", "calls fail", "What the model answers is not wrong by that"),
+        ("slow", "calls are slow", "What the model answers is not wrong by that"),
+        ("duplicates", "predictions are sent again", "Each id is counted once"),
+        (
+            "clock_ahead",
+            "event times are ahead",
+            "A clock, or its time zone, is wrong, and so may be all that goes by it",
+        ),
+        (
+            "clock_behind",
+            "event times are behind",
+            "A clock, or its time zone, is wrong, and so may be all that goes by it",
+        ),
+    ],
+)
+def test_a_fault_of_the_calls_is_an_alert_that_says_what_follows_from_it(what: str, words: str, means: str) -> None:
+    harness = AlerterHarness()
+    harness.signal(of_calls(1, what), of_calls(2, what))
+    alert = harness.alert("data_fault")
+
+    assert alert.summary == f"m v1: {words} since 31 Dec 2023 00:00"
+    assert alert.cause == f"40.0% of 900 did, before at most 1.0% did. {means}. Retraining will not help."
+    harness.restart()
+    harness.signal(of_calls(3, what, ended=True, at=T0 + HOUR))
+    assert harness.alert("data_fault").status == "resolved"
+
+
+@pytest.mark.parametrize(
+    ("what", "actions"),
+    [("failing", ["retrain"]), ("slow", ["retrain"]), ("duplicates", ["retrain"]), ("clock_ahead", [])],
+)
+def test_only_a_wrong_clock_may_be_behind_errors_and_forbids_retraining(what: str, actions: list[str]) -> None:
+    harness = AlerterHarness()
+    harness.signal(of_calls(1, what), change(2))
+
+    assert [trigger.action for trigger in harness.triggers()] == actions
+    cause = harness.alert("performance_drop").cause
+    assert cause.startswith("The truth no longer follows" if actions else "The data is faulty: event times are ahead.")
+
+
+def test_faults_of_the_calls_that_stand_together_end_one_by_one() -> None:
+    harness = AlerterHarness()
+    harness.signal(of_calls(1, "clock_ahead"), of_calls(2, "clock_behind"), of_calls(3, "slow"))
+    harness.signal(of_calls(4, "clock_ahead", ended=True))
+    harness.signal(change(5))
+    assert (
+        harness.alert("performance_drop").cause
+        == "The data is faulty: event times are behind. Retraining will not help."
+    )
+
+    harness = AlerterHarness()
+    harness.signal(of_calls(1, "clock_ahead"), of_calls(2, "slow"), of_calls(3, "clock_ahead", ended=True), change(4))
+    assert harness.alert("performance_drop").evidence["cause"] == "concept_change"

@@ -23,7 +23,7 @@ GOLDEN: dict[str, Any] = msgpack.unpackb(
 )
 CLOCKS = list(GOLDEN)
 #: What that version did not count.
-NEW = ("let_go", "metrics", "comparisons", "features", "estimated_performance")
+NEW = ("let_go", "metrics", "comparisons", "features", "estimated_performance", "call_faults")
 
 
 def inputs(saved: list[Any]) -> list[Input]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 CauseKind = Literal["data_fault", "traffic_mix", "concept_change", "version", "missing"]
 #: (version, stream, at, direction): a detector that informs fired.
@@ -23,6 +23,30 @@ NAMED = 0.3
 BEFORE_SECONDS = 3 * 86_400.0
 #: Features that are named where several have one fault.
 FEATURES_NAMED = 5
+
+
+class CallFault(NamedTuple):
+    """A fault of the calls of a version, not of a feature."""
+
+    #: What is wrong, as it stands in a sentence.
+    words: str
+    #: What follows from it.
+    means: str
+    #: Whether what the model answers, or when, may be wrong by it: then it may be behind errors, and data to train on.
+    spoils: bool
+
+
+CALL_FAULTS: Mapping[str, CallFault] = {
+    "duplicates": CallFault("predictions are sent again", "Each id is counted once", False),
+    "clock_ahead": CallFault(
+        "event times are ahead", "A clock, or its time zone, is wrong, and so may be all that goes by it", True
+    ),
+    "clock_behind": CallFault(
+        "event times are behind", "A clock, or its time zone, is wrong, and so may be all that goes by it", True
+    ),
+    "slow": CallFault("calls are slow", "What the model answers is not wrong by that", False),
+    "failing": CallFault("calls fail", "What the model answers is not wrong by that", False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +117,9 @@ def moved_first(signal: Mapping[str, Any], moved: Sequence[Moved]) -> list[dict[
 
 
 def _faulty(summary: str, faults: Mapping[str, str]) -> Cause:
-    named = ", ".join(f"{feature} ({what})" for feature, what in sorted(faults.items()))
+    named = ", ".join(
+        subject if what in CALL_FAULTS else f"{subject} ({what})" for subject, what in sorted(faults.items())
+    )
     return Cause("data_fault", summary, f"The data is faulty: {_short(named)}. Retraining will not help.", False)
 
 
@@ -157,17 +183,32 @@ def of_comparison(signal: Mapping[str, Any]) -> Cause:
 
 
 def of_fault(signal: Mapping[str, Any]) -> Cause:
-    """Of data that is broken."""
-    of = faulty(signal)
+    """Of data that is broken, or of calls."""
+    of, call_fault = faulty(signal), _call_fault(signal)
     since = f" since {_when(signal['since'])}" if "since" in signal else ""
-    what = f"{'the data' if of == '*' else of}: {signal['fault'].replace('_', ' ')}{since}"
-    summary = f"{signal['model_id']} {signal['model_version']}: {what}"
-    detail = _short(signal["detail"]).removesuffix(".")
+    what = of if call_fault else f"{'the data' if of == '*' else of}: {signal['fault'].replace('_', ' ')}"
+    summary = f"{signal['model_id']} {signal['model_version']}: {what}{since}"
+    detail = _short(signal["detail"]).removesuffix(".") + (f". {call_fault.means}" if call_fault else "")
     return Cause("data_fault", summary, f"{detail}. Retraining will not help.", False)
 
 
+def _call_fault(signal: Mapping[str, Any]) -> CallFault | None:
+    if signal.get("feature") or signal.get("features"):
+        return None
+    return CALL_FAULTS.get(signal["fault"])
+
+
+def spoils(signal: Mapping[str, Any]) -> bool:
+    """Whether errors, and data to train on, may come from this data fault."""
+    call_fault = _call_fault(signal)
+    return call_fault is None or call_fault.spoils
+
+
 def faulty(signal: Mapping[str, Any]) -> str:
-    """Of a data fault, what is faulty: a feature, several, or `*`."""
+    """Of a data fault, what is faulty: a feature, several, or `*`; of one of the calls, what is wrong with them."""
+    call_fault = _call_fault(signal)
+    if call_fault is not None:
+        return call_fault.words
     features = signal.get("features") or []
     named = ", ".join(features[:FEATURES_NAMED]) + (
         f" and {len(features) - FEATURES_NAMED} more" if len(features) > FEATURES_NAMED else ""

@@ -258,7 +258,8 @@ class AlerterStep(HoldsAllItsState):
             for alert in same:
                 self._end_fault(model, alert, signal)
         elif not same:
-            model.faults[what] = signal["fault"]
+            if cause.spoils(signal):
+                model.faults[what] = signal["fault"]
             beside = data_faults.beside(known, signal)
             if beside is None:
                 self._alerts.open("data_fault", model, signal, cause.of_fault(signal))

@@ -19,8 +19,16 @@ class Calls:
 
     def add_all(self, predictions: Sequence[Mapping[str, Any]]) -> None:
         """Count the calls of these, one after the other."""
-        for event in predictions:
-            self.add(event)
+        self.n += len(predictions)
+        self.failed += len([event for event in predictions if event.get("error")])
+        latencies_ms = [ms for event in predictions if (ms := event.get("latency_ms")) is not None]
+        if latencies_ms:
+            self.timed += len(latencies_ms)
+            self.slowest_ms = max(self.slowest_ms, *latencies_ms)
+            total = self.latency_ms
+            for ms in latencies_ms:  # one after the other: `sum` rounds in another way
+                total += ms
+            self.latency_ms = total
 
     def add(self, prediction: Mapping[str, Any]) -> None:
         """Count the call of this one."""

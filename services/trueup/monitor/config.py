@@ -54,6 +54,10 @@ class ModelConfig(BaseModel):
     most_features: Annotated[int, Field(ge=0, le=1_000)] = 100
     feature_reference_values: Annotated[int, Field(ge=200)] = 1_000
     feature_reference_days: Annotated[float, Field(ge=1)] = 7.0
+    #: Whether the calls are looked at for faults: repeated ids, wrong clocks, slowness, failures. What is usual is
+    #: learned from so many days.
+    watch_calls: bool = True
+    call_reference_days: Annotated[float, Field(ge=1)] = 7.0
     #: Whether more is measured than accuracy and mean errors: the metrics of its task, by day, week and in all.
     metrics: bool = True
     #: Whether, of binary models that give probabilities, the performance is estimated before labels come.

@@ -64,6 +64,8 @@ class Lone:
         self._most_ids = fleet.most_ids_per_model
         #: An event of a later time is from the future.
         self._too_late = around.now + CLOCK_AHEAD_SECONDS if around.wall and around.now else inf
+        #: By the wall clock, none came later than this.
+        self._latest_came = around.now or inf
         self._fold_one: Callable[[Model, int, Arrival], bool] = (
             self._prediction if topic == "predictions" else self._truth
         )
@@ -116,7 +118,7 @@ class Lone:
         model.labels.counts.made.append(answer)
         if probability is not None and version.config.estimates:
             version.estimated.predicted(answer)
-        noticed = version.predicted((index, answer, event))
+        noticed = version.predicted((index, answer, event), min(timestamp, self._latest_came) if wall else at)
         if noticed:
             self.noticed += [(model, item) for item in noticed]
         fleet.changes.touch_version(model.model_id, name)

@@ -70,7 +70,7 @@ class SightBack:
 
 @dataclass(frozen=True, slots=True)
 class OfFeatures:
-    """Something about the features of a version: a fault, a drift."""
+    """Something about the features of a version, or its calls: a fault, a drift."""
 
     version: Version
     told: Told
@@ -78,9 +78,9 @@ class OfFeatures:
 
 Noticed = Changed | SegmentsMoved | HourClosed | Compared | SightBack | OfFeatures
 
-#: In which order what one event brought is told: sight first, then scores and features, then, for each of the answers
-#: that its truth met, the hour that closed, the detectors, the verdict.
-SIGHT, SCORES, FEATURES, FIRST_ANSWER = range(4)
+#: In which order what one event brought is told: sight first, then scores, features and calls, then, for each of the
+#: answers that its truth met, the hour that closed, the detectors, the verdict.
+SIGHT, SCORES, FEATURES, CALLS, FIRST_ANSWER = range(5)
 HOUR_FIRST, THEN_DETECTORS, THEN_VERDICT = range(3)
 
 

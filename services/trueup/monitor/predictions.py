@@ -35,7 +35,8 @@ def fold(run: Run) -> float:
     wall, names, is_rest, config = run.wall, run.segments, run.is_rest, run.model.config
     told: list[tuple[int, float]] = []
     labels_made = run.model.labels.counts.made
-    for index, at, (offset, _, timestamp, event) in zip(run.indexes, times, run.taken, strict=True):
+    came = run.came(times)
+    for index, at, called_at, (offset, _, timestamp, event) in zip(run.indexes, times, came, run.taken, strict=True):
         name = event["model_version"]
         version = touched.get(name) or run.version(name, at)
         prediction_id = run.id_of(event) if is_rest else event["prediction_id"]
@@ -55,8 +56,10 @@ def fold(run: Run) -> float:
             if entry is not None and name in [known[VERSION] for known in entry[ENTRY_ANSWERS]]:
                 if _repeated(run, prediction_id, entry, came_at, version):
                     told.append((index, at))
+                version.again.append((index, called_at))
                 continue
         version.made.append((index, answer, event))
+        version.came.append(called_at)
         labels_made.append(answer)
         version.estimated.predicted(answer)
         version.counts["predictions"] += 1

@@ -80,6 +80,13 @@ class Run:
                 times[place] = latest
         return times
 
+    def came(self, times: Sequence[float]) -> Sequence[float]:
+        """When they came, of these event times: by the wall clock when the records say, but not later than the tick."""
+        if not self.wall:
+            return times
+        came, bound = [timestamp for _, _, timestamp, _ in self.taken], self.around.now or inf
+        return came if max(came) <= bound else [min(timestamp, bound) for timestamp in came]
+
     def id_of(self, event: Mapping[str, str]) -> str:
         """What tells this id from others: where the model stands for many, the model it came with too."""
         prediction_id = event["prediction_id"]
@@ -180,5 +187,5 @@ class Run:
     def flush(self) -> None:
         """Fold in what was collected."""
         for version in self.touched.values():
-            self.noticed += version.flush_made()
+            self.noticed += version.flush_made(of_one=not self.is_rest)
             self.noticed += version.flush_settled()

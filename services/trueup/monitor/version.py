@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
+from trueup.monitor.call_watch import Call, CallWatch
 from trueup.monitor.calls import Calls
 from trueup.monitor.cohorts import Cohorts
 from trueup.monitor.config import ModelConfig, MonitorConfig
@@ -15,6 +17,7 @@ from trueup.monitor.features.watch import FeatureWatch
 from trueup.monitor.join import CORRECTIONS, EVENTS, PREDICTED_AT, PREDICTION, PROBABILITY, REPEATS, Answer, Truth
 from trueup.monitor.mix import Decomposition
 from trueup.monitor.noticed import (
+    CALLS,
     FEATURES,
     HOUR_FIRST,
     SCORES,
@@ -30,7 +33,7 @@ from trueup.monitor.outcome import LARGEST_ERROR, Outcome
 from trueup.monitor.scorecards.scorecard import Evidence, predicted_label
 from trueup.monitor.scorecards.scorecards import Scorecards
 from trueup.monitor.segment_watch import SegmentWatch
-from trueup.monitor.segments import Segments
+from trueup.monitor.segments import OTHER, Segments
 from trueup.monitor.windows import DAY, HOUR, Tally, Windows
 
 COUNTS = ("predictions", "feedback", "joined", "pending", "duplicates", "corrections", "expired", "let_go")
@@ -72,6 +75,9 @@ class Version:
         self.scorecards = Scorecards(config.positive_label)
         self.estimated = EstimatedPerformance(config)
         self.calls = Calls()
+        #: Whether its calls are looked at: where it stands for many, they are not those of one.
+        self.watches_calls = config.watch_calls and model_version != OTHER
+        self.call_watch = CallWatch(config.call_reference_days)
         self.watch = ErrorWatch(config, inflation=inflation)
         size = ReferenceSize(config.feature_reference_values, config.feature_reference_days)
         self.features = FeatureWatch(size, config.most_features)
@@ -80,6 +86,9 @@ class Version:
         self.open_hour: int | None = None
         self.made: list[Made] = []
         self.settled: list[Settled] = []
+        #: When each of `made` came; and of repeats, on which arrival and when.
+        self.came: list[float] = []
+        self.again: list[tuple[int, float]] = []
 
     @property
     def serves(self) -> bool:
@@ -147,9 +156,9 @@ class Version:
 
     # -- runs -------------------------------------------------------------------------------------------------------
 
-    def predicted(self, made: Made) -> Sequence[Item]:
-        """Fold in one prediction at once; nothing else waits in `made`."""
-        _, answer, event = made
+    def predicted(self, made: Made, came: float) -> Sequence[Item]:
+        """Fold in one prediction at once, which came then; nothing else waits in `made`."""
+        arrival, answer, event = made
         self.cohorts.predicted_one(answer[PREDICTED_AT])
         self.calls.add(event)
         found: list[Item] = []
@@ -164,7 +173,9 @@ class Version:
                 if value is not None and (changes := watch.on_feature_once(name, value)):
                     found += self._moved(FEATURES, (made,), changes)
         if self.config.most_features and (told := self.features.add(made)):
-            found += [Item(made[0], FEATURES, OfFeatures(self, one)) for one in told]
+            found += [Item(arrival, FEATURES, OfFeatures(self, one)) for one in told]
+        if self.watches_calls and (told := self.call_watch.add(came, event)):
+            found += [Item(arrival, CALLS, OfFeatures(self, one)) for one in told]
         return found
 
     def turned_out(self, settled: Settled) -> Sequence[Item]:
@@ -187,18 +198,19 @@ class Version:
             found.append(Item(arrival, answer_place(answer, THEN_DETECTORS), moved))
         return found
 
-    def flush_made(self) -> list[Item]:
-        """Fold in the predictions that were put into `made`."""
+    def flush_made(self, *, of_one: bool) -> list[Item]:
+        """Fold in the predictions that were put into `made`; `of_one`: of one model, not of many."""
         made, self.made = self.made, []
+        calls = self._on_calls(made, watched=of_one and self.watches_calls)
         if not made:
-            return []
+            return calls
         self.cohorts.predicted([answer[PREDICTED_AT] for _, answer, _ in made])
         self.calls.add_all([event for _, _, event in made])
         found: list[Item] = []
         if self.config.score_detectors:
             given, scores = _numbers(made, [_score(answer) for _, answer, _ in made])
             found += self._moved(SCORES, given, self.watch.on_scores(scores))
-        return found + self._on_features(made)
+        return found + self._on_features(made) + calls
 
     def _on_features(self, made: Sequence[Made]) -> list[Item]:
         found: list[Item] = []
@@ -209,6 +221,20 @@ class Version:
             told = self.features.add_all(made)
             found += [Item(made[place][0], FEATURES, OfFeatures(self, one)) for place, one in told]
         return found
+
+    def _on_calls(self, made: Sequence[Made], *, watched: bool) -> list[Item]:
+        came, self.came = self.came, []
+        again, self.again = self.again, []
+        if not watched or not (made or again):
+            return []
+        watch = self.call_watch
+        if max(came, default=0.0) < watch.end and max([at for _, at in again], default=0.0) < watch.end:
+            watch.add_within(came, [event for _, _, event in made], len(again))
+            return []
+        calls: list[Call] = [(arrival, at, event) for (arrival, _, event), at in zip(made, came, strict=True)]
+        calls += [(arrival, at, None) for arrival, at in again]
+        calls.sort(key=itemgetter(0))
+        return [Item(arrival, CALLS, OfFeatures(self, told)) for arrival, told in watch.add_all(calls)]
 
     def _moved(self, place: int, given: Sequence[Made], changes: Sequence[Change]) -> list[Item]:
         found = []
@@ -299,6 +325,7 @@ class Version:
             "total": self.total.snapshot(),
             "windows": self.windows.snapshot(),
             "calls": self.calls.snapshot(),
+            "call_watch": self.call_watch.snapshot(),
             "watch": self.watch.snapshot(),
             "open_hour": self.open_hour,
             "segment_watch": self.segment_watch.snapshot(),
@@ -313,6 +340,8 @@ class Version:
         self.total = Tally(*data["total"])
         self.windows.restore(data["windows"])
         self.calls = Calls(*data["calls"])
+        if (calls := data.get("call_watch")) is not None:
+            self.call_watch.restore(calls)
         self.watch = ErrorWatch.restore(data["watch"], self.config)
         self.open_hour = data["open_hour"]
         if (watched := data.get("segment_watch")) is not None:

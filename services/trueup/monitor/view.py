@@ -67,6 +67,7 @@ def _version_view(version: Version, task: Task | None) -> dict[str, Any]:
             "error_rate": version.calls.error_rate,
             "mean_latency_ms": version.calls.mean_latency_ms,
         },
+        "call_faults": version.call_watch.faults,
         "segments": {
             name: {value: _segment(windows, inflation) for value, windows in values.items()}
             for name, values in version.segments.by_name.items()
