@@ -8,7 +8,12 @@ same as in the reference" is. The flights come in three orders:
 - `mix`: shuffled, and after the reference sorted by the hour of departure: the traffic changes, the concept does not.
 - `shuffled`: nothing changes; what is left is chance.
 
-Printed: mean absolute errors in points of a hundred; `worst` is the largest of an expected accuracy.
+Printed: mean absolute errors in points of a hundred; `worst` is the largest of an expected accuracy. Beside the
+calibration of the reference, of accuracy two others:
+
+- `recalibrated`: learned anew for each 5,000, from the 30,000 flights before the last 1,000 (labels come a day later);
+- `by_the_whole_year`: learned from all labels, those to come among them. What follows the scores alone and stays as it
+  is can hardly come nearer: what is left is the change of concept that cannot be seen.
 """
 
 from __future__ import annotations
@@ -23,6 +28,8 @@ from typing import NamedTuple
 from trueup.statistics.calibration import LABELLED, POSITIVE, Calibration, Quality, actual_quality, key_of
 
 REFERENCE, BLOCK = 10_000, 5_000
+#: Flights from which a later calibration is learned, and those before a block whose labels have not come.
+RECENT, UNKNOWN = 30_000, 1_000
 METRICS = ("accuracy", "precision", "auc")
 
 
@@ -55,9 +62,24 @@ def _measured(scored: list[Scored]) -> dict[str, object]:
     for name in METRICS:
         row[f"{name}_error_points"] = round(fmean(_errors(name, expected, actual)), 2)
         row[f"{name}_error_points_as_in_reference"] = round(fmean(_errors(name, same, actual)), 2)
+    row["accuracy_error_points_recalibrated"] = round(
+        fmean(_errors("accuracy", _recalibrated(scored, blocks), actual)), 2
+    )
+    by_all = Calibration(_counts(scored))
+    foreknown = [by_all.expected(block, LABELLED) for block in blocks]
+    row["accuracy_error_points_by_the_whole_year"] = round(fmean(_errors("accuracy", foreknown, actual)), 2)
     row["worst"] = round(max(_errors("accuracy", expected, actual)), 2)
     row["worst_as_in_reference"] = round(max(_errors("accuracy", same, actual)), 2)
     return row
+
+
+def _recalibrated(scored: list[Scored], blocks: list[dict[int, int]]) -> list[Quality]:
+    """What is expected of each block by the labels that came lately, as far as they had come."""
+    expected = []
+    for place, block in enumerate(blocks):
+        known = max(REFERENCE, REFERENCE + place * BLOCK - UNKNOWN)
+        expected.append(Calibration(_counts(scored[max(0, known - RECENT) : known])).expected(block, LABELLED))
+    return expected
 
 
 def _counts(rows: list[Scored]) -> dict[int, int]:

@@ -1,7 +1,7 @@
 """Models whose error is known to jump, so that the record which makes the detector fire is known too.
 
 A probe has stated how many errors it accepts, so its detector has nothing to learn. Its predictions come first; its
-feedback says of each that it was wrong, a minute of label time apart, and after some ten of them the detector fires.
+feedback says of each that it was wrong, a minute of label time apart, and after some thirty of them the detector fires.
 The alert says at which label time: no two feedbacks of a probe have the same, so that names the one that did it.
 Pure: no Kafka.
 """
@@ -16,7 +16,7 @@ from typing import Any
 #: The error rate that a probe accepts.
 OBJECTIVE = 0.05
 #: More wrong answers than it takes, whatever share of the budget a probe has.
-ANSWERS = 30
+ANSWERS = 50
 
 
 @dataclass(frozen=True, slots=True)

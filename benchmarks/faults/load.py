@@ -35,12 +35,15 @@ JUMPY = ("search", "routes", "scores", "stock", "parts")
 CANARY = "canary"
 MODELS = (*STEADY, *JUMPY, CANARY)
 
-#: An objective is stated, so that no days are spent on learning what is normal; and no trigger waits for another.
+#: An objective is stated, so that no days are spent on learning what is normal, and no more than 200 labels on how
+#: bursty errors are; and no trigger waits for another.
 CONFIG = """
 [monitor]
 false_pages_per_month = 100000
 [monitor.defaults]
 objective = 0.1
+reference_labels = 200
+reference_days = 0
 [alerter]
 resolve_after_hours = 6
 [alerter.policy]

@@ -237,7 +237,8 @@ def test_steps_that_are_restarted_every_day_say_the_same() -> None:
 
 
 def test_where_chunks_are_cut_changes_nothing_of_what_explains_a_rise() -> None:
-    promised = CONFIG.defaults.model_copy(update={"objective": 0.11})  # it alarms again and again
+    again_and_again = {"objective": 0.11, "reference_labels": 200, "reference_days": 0.0}
+    promised = CONFIG.defaults.model_copy(update=again_and_again)
     config = CONFIG.model_copy(update={"defaults": promised})
     whole, cut = MonitorHarness(config), MonitorHarness(config)
     rng = random.Random(3)

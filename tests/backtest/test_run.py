@@ -150,11 +150,11 @@ def test_the_terminal_shows_what_fired_and_what_was_found(fallen: Report) -> Non
     ("asked", "said"),
     [
         (Asked("nowhere.parquet"), "there is no file nowhere.parquet"),
-        (Asked("topics", inject="accuracy -0.1 from 2024-01-01"), "--inject needs a file"),
+        (Asked("topics", inject="nonsense"), "--inject 'nonsense' is not understood"),
         (Asked("nowhere.parquet", inject="nonsense"), "--inject 'nonsense' is not understood"),
         (Asked("nowhere.parquet", changes="nonsense"), "'nonsense' is no time"),
     ],
-    ids=["no file", "no fall in topics", "no fall", "no change"],
+    ids=["no file", "no fall for topics", "no fall", "no change"],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_read(asked: Asked, said: str) -> None:
     with pytest.raises(InvalidSettings, match=said):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -31,6 +32,8 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
 MODELS = ("spam", "fraud", "churn")
 EVENTS = 6_000
+#: So many of them, the last ones, are told again with a fall in them.
+FALLEN = 4_000
 START = 1_760_000_000.0
 CONFIG = """
 [monitor]
@@ -82,6 +85,17 @@ def test_the_signals_of_a_backtest_by_the_journal_are_those_of_the_live_run(
     assert Counter(orjson.loads(value)["type"] for values in live.values() for value in values)["change_detected"] >= 3
     assert {alert["model_id"] for alert in report["alerts"] if alert["severity"] == "page"} == set(MODELS)
     assert sum(model["joined"] for model in report["models"]) == EVENTS
+
+    begin = datetime.fromtimestamp(START + 60.0 * (EVENTS - FALLEN), UTC).isoformat()
+    for dated in (False, True):
+        inject = f"accuracy -0.2 of fraud from {begin}"
+        fallen = backtest(Asked("topics", by_time=dated, inject=inject), here.settings)
+        assert [change["planted"] for change in fallen["changes"]] == [True]
+        assert (fallen["order"] == report["order"]) is not dated
+        right = {model["model_id"]: model["correct"] for model in fallen["models"]}
+        before = {model["model_id"]: model["correct"] for model in report["models"]}
+        assert {name for name in MODELS if right[name] != before[name]} == {"fraud"}
+        assert before["fraud"] - right["fraud"] == pytest.approx(0.2 * FALLEN / len(MODELS), rel=0.15)
 
     known = known_of(next(model for model in read_status(here.progress)["models"] if model["model_id"] == "spam"))
     assert known["labels_per_day"] == pytest.approx(24 * 60 / len(MODELS), rel=0.5)

@@ -13,13 +13,14 @@ from trueup.monitor import config
 from trueup.monitor.config import ModelConfig
 from trueup.monitor.detectors import ON_FEATURES, ON_LOSSES, ON_MISTAKES, ON_SCORES
 
+PROMISED = {"task": "binary", "objective": 0.2, "reference_labels": 200, "reference_days": 0.0}
 CHANGE = [0.1] * 600 + [0.9] * 400
 
 
 def fired(**model: Any) -> set[tuple[str, str, str]]:
     """What fires where errors, scores and the feature `a` rise."""
     rng = random.Random(1)
-    harness = MonitorHarness(monitor_config(model={"task": "binary", "objective": 0.2, **model}))
+    harness = MonitorHarness(monitor_config(model={**PROMISED, **model}))
     made = [
         prediction(f"p{i}", 1, probability=x * rng.random(), features={"a": x + rng.random(), "b": "red"}, at=T0 + i)
         for i, x in enumerate(CHANGE)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from builders import DAY, T0, Event, MonitorHarness, Take, feedback, prediction
 from trueup.monitor.config import ModelConfig, MonitorConfig
-from trueup.monitor.estimated_performance import KEEP_DAYS, EstimatedPerformance
+from trueup.monitor.estimated_performance import KEEP_DAYS, NOT_OF_PREDICTED, EstimatedPerformance
 from trueup.monitor.join import Answer
 from trueup.monitor.outcome import RIGHT, WRONG, Outcome
+from trueup.monitor.score_meaning import MORE_LABELS, NO_POSITIVE
 
 CONFIG = MonitorConfig(defaults=ModelConfig(reference_labels=2_000, reference_days=0.5))
 
@@ -122,17 +123,102 @@ def test_a_day_that_is_no_longer_kept_leaves_its_error() -> None:
     "made",
     [
         pytest.param({"probability": None}, id="no probability"),
-        pytest.param({"prediction": "spam", "probability": 0.5}, id="labels of which none is known to be positive"),
-        pytest.param({"prediction": 2, "probability": 0.5}, id="a third class"),
         pytest.param({"prediction": None, "probability": 0.5, "error": "timeout"}, id="a failed call"),
     ],
 )
-def test_what_is_no_score_of_a_binary_model_is_passed_over(made: Event) -> None:
+def test_what_has_no_score_is_passed_over(made: Event) -> None:
     harness = MonitorHarness(MonitorConfig(defaults=ModelConfig(task="binary")))
     harness.take("predictions", {**prediction("p1", 1, at=T0), **made})
     harness.take("feedback", feedback("p1", 1, at=T0))
 
     assert estimated(harness) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "labels", "why"),
+    [
+        pytest.param({"task": "binary"}, ("spam", "ham"), NO_POSITIVE, id="which label is positive is not said"),
+        pytest.param({"task": "binary"}, (1, 0, 2), MORE_LABELS, id="a third number"),
+        pytest.param({"positive_label": "late"}, ("late", "early", "never"), MORE_LABELS, id="a third text"),
+        pytest.param({}, (1, 0, 2), MORE_LABELS, id="labels that looked like truth values"),
+        pytest.param({}, (2, 1, 0), None, id="labels that look like a class"),
+    ],
+)
+def test_where_it_cannot_be_told_it_says_why(model: Event, labels: Sequence[Any], why: str | None) -> None:
+    harness = MonitorHarness(MonitorConfig(defaults=ModelConfig(**model)))
+    for i, label in enumerate(labels):
+        harness.take("predictions", prediction(f"p{i}", label, at=T0, probability=0.75))
+        harness.take("feedback", feedback(f"p{i}", label, at=T0))
+        harness.restart()
+    view = estimated(harness)
+
+    assert (view["state"], view["why"]) == ("learning" if why is None else "cannot_tell", why)
+    assert view["days"] == []
+
+
+def serve_labels(harness: MonitorHarness, labels: Sequence[str], *, day: int, n: int = 3_000, of: str = "") -> None:
+    """`n` answers of these labels, right as often as the model is sure; scores are of the label `of`, if given."""
+    rng = random.Random(day)
+    made, known = [], []
+    for i in range(n):
+        at, sure, label = T0 + day * DAY + i * DAY / n, 0.5 + rng.random() / 2, rng.choice(labels)
+        others = [other for other in labels if other != label]
+        score = 1.0 - sure if of and of != label else sure
+        made.append(prediction(f"d{day}-{i}", label, at=at, probability=score))
+        truth = label if rng.random() < sure else rng.choice(others)
+        known.append(feedback(f"d{day}-{i}", truth, at=at))
+    harness.run(Take("predictions", tuple(made)), Take("feedback", tuple(known)))
+
+
+def test_of_two_texts_the_positive_one_is_enough() -> None:
+    told = CONFIG.defaults.model_copy(update={"positive_label": "late"})
+    harness = MonitorHarness(CONFIG.model_copy(update={"defaults": told}))
+    for day in range(2):
+        serve_labels(harness, ("on_time", "late"), day=day, of="late")
+        harness.restart()
+    view = estimated(harness)
+    [day_shown] = view["days"]
+
+    assert harness.view()["task"] == "binary"
+    assert view["probability_of"] == "positive"
+    assert day_shown["accuracy"] == pytest.approx(0.75, abs=0.02)
+    assert max(day_shown["absolute_error"].values()) < 0.03
+    assert set(day_shown["absolute_error"]) == {"accuracy", "precision", "auc"}
+
+
+def test_of_many_labels_accuracy_is_expected_from_how_sure_the_model_is() -> None:
+    harness = MonitorHarness(CONFIG)
+    for day in range(2):
+        serve_labels(harness, ("cat", "dog", "cow"), day=day)
+    view = estimated(harness)
+    [day_shown] = view["days"]
+
+    assert harness.view()["task"] == "multiclass"
+    assert view["probability_of"] == "predicted"
+    assert day_shown["accuracy"] == pytest.approx(0.75, abs=0.02)
+    assert day_shown["precision"] is day_shown["auc"] is None
+    assert set(day_shown["absolute_error"]) == {"accuracy"}
+
+
+def test_the_probability_of_one_of_two_labels_is_not_taken_for_that_of_the_predicted() -> None:
+    harness = MonitorHarness(CONFIG)
+    for day in range(2):
+        serve_labels(harness, ("on_time", "late"), day=day, of="late")
+    view = estimated(harness)
+
+    assert (view["state"], view["why"], view["days"]) == ("cannot_tell", NOT_OF_PREDICTED, [])
+
+
+def test_a_positive_label_of_zero_is_what_the_probability_is_of() -> None:
+    config = ModelConfig(positive_label=0, reference_labels=200, reference_days=0.0)
+    harness = MonitorHarness(MonitorConfig(defaults=config))
+    for i in range(300):
+        harness.take("predictions", prediction(f"p{i}", i % 2, at=T0, probability=0.2 if i % 2 else 0.8))
+        harness.take("feedback", feedback(f"p{i}", i % 2 if i % 10 > 1 else 1 - i % 2, at=T0 + 1))
+    harness.take("predictions", *[prediction(f"q{i}", 1, at=T0 + DAY, probability=0.2) for i in range(50)])
+    [day] = estimated(harness)["days"]
+
+    assert day["accuracy"] == pytest.approx(0.8)
 
 
 def test_of_two_probabilities_that_of_the_positive_class_counts() -> None:
@@ -206,4 +292,4 @@ def kept(estimate: EstimatedPerformance) -> dict[str, Any]:
 
 
 def shown(estimate: EstimatedPerformance, inflation: float = 1.0) -> bytes:
-    return orjson.dumps(estimate.view(inflation))
+    return orjson.dumps(estimate.view(inflation, None))

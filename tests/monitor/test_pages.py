@@ -9,7 +9,8 @@ import pytest
 from builders import DAY, T0, Event, MonitorHarness, Take, arrivals, deployment, feedback, monitor_config, prediction
 from trueup.step import NOTHING_FOUND, Arrival
 
-PROMISED = monitor_config(model={"objective": 0.1, "task": "binary"})
+#: How bursty errors are is known after 200 of them.
+PROMISED = monitor_config(model={"objective": 0.1, "task": "binary", "reference_labels": 200, "reference_days": 0.0})
 
 
 def serve(harness: MonitorHarness, rate: float, n: int, *, at: float = T0, version: str = "v1", seed: int = 1) -> None:

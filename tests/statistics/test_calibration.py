@@ -13,6 +13,7 @@ from trueup.statistics.calibration import (
     Calibration,
     actual_quality,
     key_of,
+    surer_is_worse,
 )
 
 Row = tuple[float, bool, bool]
@@ -106,3 +107,14 @@ def test_the_deviation_is_how_far_accuracies_stray() -> None:
 def test_without_truths_there_is_no_calibration() -> None:
     with pytest.raises(ValueError, match="whose truth is known"):
         Calibration({key_of(0.5, predicted=True) + PREDICTIONS: 3})
+
+
+def test_scores_of_another_label_are_told_from_those_of_the_predicted() -> None:
+    rng = random.Random(6)
+    own = [(score, True, rng.random() < score) for score in [rng.random() for _ in range(2_000)]]
+    others = [(score, True, rng.random() < max(score, 1.0 - score)) for score, _, _ in own]
+
+    assert not surer_is_worse(counts(own))
+    assert surer_is_worse(counts(others))
+    assert not surer_is_worse(counts(others[:5]))
+    assert not surer_is_worse({})

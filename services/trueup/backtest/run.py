@@ -106,8 +106,6 @@ def _tolerance(settings: Settings) -> Tolerance:
 
 
 def _topics(asked: Asked, fall: Fall | None, settings: Settings, story: Story) -> dict[str, Any]:
-    if fall is not None:
-        raise InvalidSettings("--inject needs a file: what lies in the topics is replayed as it is")
     kafka = settings.kafka
     past = PastTopics(
         kafka.bootstrap,
@@ -118,6 +116,8 @@ def _topics(asked: Asked, fall: Fall | None, settings: Settings, story: Story) -
     with ExitStack() as open_things:
         open_things.enter_context(past)
         journals = {} if asked.by_time else _journals(past, kafka.partitions)
+        if fall is not None:
+            past.plant(fall, _tolerance(settings), kafka.partitions)
         if not journals:
             drive(past, for_history(settings, tick_seconds=asked.tick_seconds), story.listen)
             return _about(asked, past, "by the times of the records")

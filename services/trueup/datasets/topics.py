@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from trueup.datasets.falls import Fall, Tolerance
+from trueup.datasets.falls_in_topics import Planted, changed, planted_in
 from trueup.engine.branches import Branches
 from trueup.engine.kafka_history import KafkaHistory
 from trueup.engine.records import Chunk
@@ -35,6 +37,9 @@ class PastTopics:
         self._runner = asyncio.Runner()
         self._history = KafkaHistory(bootstrap, prefix=prefix, security=security)
         self._topics = topics
+        #: (topic, partition) -> where it ended when it was first looked at: whatever is read twice ends there.
+        self._ends: dict[tuple[str, int], int] = {}
+        self._planted: Planted = {}
 
     def __enter__(self) -> PastTopics:
         return self
@@ -42,6 +47,14 @@ class PastTopics:
     def __exit__(self, *_: object) -> None:
         self._runner.run(self._history.stop())
         self._runner.close()
+
+    def plant(self, fall: Fall, tolerance: Tolerance, partitions: int) -> None:
+        """Look through all of it; what is read from now on has this fall in it. Needs memory for every truth.
+
+        Raises:
+            InvalidSettings: no truth is concerned, or a model is not right often enough to fall so far.
+        """
+        self._planted = planted_in(self.chunks(partitions), fall, tolerance)
 
     def journal(self, worker: str, partition: int) -> list[JournalEntry] | None:
         """The entries of this worker, each once; None where they do not reach back to the beginning of its state."""
@@ -74,7 +87,7 @@ class PastTopics:
         chunk = self._runner.run(self._history.records(topic, partition, first, end))
         if chunk is None or (chunk.first_offset, chunk.next_offset) != (first, end):
             raise Unavailable(f"records {first} to {end} of {topic}, partition {partition}, are not kept any more")
-        return chunk
+        return changed(chunk, self._planted)
 
     def chunks(self, partitions: int) -> Iterator[Chunk]:
         """By the time of the records, as a worker takes them that begins anew; partition after partition."""
@@ -83,7 +96,7 @@ class PastTopics:
 
     def _by_time(self, partition: int) -> Iterator[Chunk]:
         waiting = Waiting(self._topics)
-        ends = {topic: self._runner.run(self._history.end(topic, partition)) for topic in self._topics}
+        ends = {topic: self._end(topic, partition) for topic in self._topics}
         at, left = dict.fromkeys(self._topics, 0), dict.fromkeys(self._topics, 0)
         while True:
             # Of each topic something waits, as long as there is more: none is then taken ahead of another.
@@ -98,7 +111,13 @@ class PastTopics:
             if chunk is None:
                 return
             left[chunk.topic] -= len(chunk.records)
-            yield chunk
+            yield changed(chunk, self._planted)
+
+    def _end(self, topic: str, partition: int) -> int:
+        end = self._ends.get((topic, partition))
+        if end is None:
+            end = self._ends[topic, partition] = self._runner.run(self._history.end(topic, partition))
+        return end
 
 
 def _parsed(raw: bytes) -> JournalEntry | None:

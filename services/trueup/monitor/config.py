@@ -31,7 +31,8 @@ class ModelConfig(BaseModel):
     segments: tuple[Name, ...] = ()
     #: The error rate that the team accepts; None: learned from the model's own reference.
     objective: Annotated[float, Field(gt=0, lt=1)] | None = None
-    #: Learn the reference from at least so many labels over at least so many days.
+    #: Learn the reference from at least so many labels over at least so many days; with an objective, how bursty errors
+    #: are: until then only what is wrong nearly always is found.
     reference_labels: Annotated[int, Field(ge=200)] = 10_000
     reference_days: Annotated[float, Field(ge=0)] = 14.0
     #: A rise of the error rate below this is not worth waking anyone for.
@@ -63,6 +64,11 @@ class ModelConfig(BaseModel):
     estimates: bool = True
     #: Whether a rise of the errors calls anyone at all. False: the e-detector is off.
     pages: bool = True
+
+    @property
+    def stated_task(self) -> Task | None:
+        """`task`; without one, a text for the positive label says that there are two labels."""
+        return self.task or ("binary" if isinstance(self.positive_label, str) else None)
 
 
 class MonitorConfig(BaseModel):

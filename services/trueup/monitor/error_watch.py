@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from trueup.monitor.bursts import Bursts
 from trueup.monitor.config import ModelConfig
 from trueup.monitor.detectors import ON_FEATURES, ON_LOSSES, ON_MISTAKES, ON_SCORES
 from trueup.monitor.detectors.e_detector import Alarm, EDetector, EDetectorConfig
@@ -29,6 +30,8 @@ class ErrorWatch:
     """All detectors of one version of one model."""
 
     def __init__(self, config: ModelConfig, *, inflation: float = 1.0) -> None:
+        #: Of a stated objective; a learned reference brings its own inflation.
+        self._bursts = None if config.objective is None else Bursts(config, known=inflation)
         self.pager = EDetector(
             EDetectorConfig(
                 objective=config.objective,
@@ -36,7 +39,7 @@ class ErrorWatch:
                 min_days=config.reference_days,
                 tolerance=config.worth_paging,
             ),
-            inflation=inflation,
+            inflation=inflation if self._bursts is None else self._bursts.inflation,
         )
         self.pages = config.pages
         self._losses = Detectors(ON_LOSSES, config.loss_detectors)
@@ -44,6 +47,11 @@ class ErrorWatch:
         self._trend = Trend()
         self._scores = StreamWatch(ON_SCORES, config.score_detectors)
         self.features = {name: StreamWatch(ON_FEATURES, config.feature_detectors) for name in config.watch_features}
+
+    @property
+    def inflation(self) -> float:
+        """The variance inflation of the losses, as far as it was met: n of them are worth n / this."""
+        return self.pager.inflation if self._bursts is None else self._bursts.known
 
     def on_losses(self, losses: Sequence[float], at: Sequence[float], budgets: Sequence[float]) -> list[Change]:
         """Take the losses of outcomes, their label times and the budgets they earned; what fired, in their order."""
@@ -60,8 +68,7 @@ class ErrorWatch:
             fired += self._mistakes.feed_one(loss == 1.0)
         alarm = None
         if self.pages:
-            self.pager.update(loss, at=at, budget=budget)
-            alarm = self.pager.alarm
+            alarm = self._weigh(loss, at, budget)
         if alarm is not None:
             return self._changes((loss,), [(0, PAGER), *fired], {0: alarm})
         if fired:
@@ -81,12 +88,30 @@ class ErrorWatch:
 
     def _page(self, losses: Sequence[float], at: Sequence[float], budgets: Sequence[float]) -> dict[int, Alarm]:
         alarms = {}
+        if self._bursts is not None:
+            for place, (loss, moment, budget) in enumerate(zip(losses, at, budgets, strict=True)):
+                if (alarm := self._weigh(loss, moment, budget)) is not None:
+                    alarms[place] = alarm
+            return alarms
         pager, update = self.pager, self.pager.update
         for place, (loss, moment, budget) in enumerate(zip(losses, at, budgets, strict=True)):
             update(loss, at=moment, budget=budget)
             if pager.alarm is not None:
                 alarms[place] = pager.alarm
         return alarms
+
+    def _weigh(self, loss: float, at: float, budget: float) -> Alarm | None:
+        """Give a loss to the pager; its alarm. Evidence weighed with another inflation begins at nothing."""
+        pager, bursts = self.pager, self._bursts
+        pager.update(loss, at=at, budget=budget)
+        alarm = pager.alarm
+        if bursts is None:
+            return alarm
+        if alarm is not None:
+            bursts.alarmed()
+        if bursts.update(loss, at, rising=pager.warning_detected) or alarm is not None:
+            self.pager = EDetector(pager.config, inflation=bursts.inflation)
+        return alarm
 
     def _on_mistakes(self, losses: Sequence[float]) -> list[tuple[int, str]]:
         """Of the losses, those that are right or wrong."""
@@ -120,6 +145,7 @@ class ErrorWatch:
         scores, score_trend = self._scores.snapshot()
         return {
             "pager": self.pager.snapshot(),
+            "bursts": None if self._bursts is None else self._bursts.snapshot(),
             "losses": self._losses.snapshot(),
             "mistakes": self._mistakes.snapshot(),
             "scores": scores,
@@ -134,10 +160,12 @@ class ErrorWatch:
 
         So does the pager where it is configured otherwise now: evidence weighed by other rules proves nothing.
         """
-        pager = EDetector.restore(data["pager"])
-        watch = cls(config, inflation=pager.inflation)
+        pager, bursts = EDetector.restore(data["pager"]), data.get("bursts")
+        watch = cls(config, inflation=pager.inflation if bursts is None else bursts["known"])
         if pager.config == watch.pager.config:
             watch.pager = pager
+            if watch._bursts is not None and bursts is not None:
+                watch._bursts.restore(bursts)
         watch._losses.restore(data["losses"])
         watch._mistakes.restore(data["mistakes"])
         watch._scores.restore(data["scores"], data["score_trend"])

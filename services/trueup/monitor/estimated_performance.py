@@ -1,8 +1,11 @@
-"""How good a binary model is expected to be before labels come, day by day, and how wrong that turned out to be.
+"""How good a model is expected to be before labels come, day by day, and how wrong that turned out to be.
 
     learn: outcomes of the first days ──> the chance of the positive class by score
     then:  scores of a day's predictions ─────> expected accuracy, precision, AUC of all of them
            those of them whose truth has come ─> the same expected, beside the actual: its own error
+
+Of more than two labels a score says how sure the model is of the one it predicted: the chance is that of being right,
+and accuracy is all that can be expected.
 
 An event costs a count or two, and nothing is computed before it is shown. Counts are whole numbers: the same in
 whatever order events came.
@@ -10,15 +13,15 @@ whatever order events came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
 
 from trueup.monitor.cohorts import day_name
-from trueup.monitor.config import ModelConfig
-from trueup.monitor.join import PREDICTED_AT, PREDICTION, PROBABILITY, Answer
+from trueup.monitor.config import ModelConfig, Task
+from trueup.monitor.join import PREDICTED_AT, Answer
 from trueup.monitor.outcome import Outcome
+from trueup.monitor.score_meaning import ScoreMeaning
 from trueup.monitor.score_reference import ScoreReference
 from trueup.monitor.windows import DAY
 from trueup.statistics.calibration import (
@@ -28,7 +31,6 @@ from trueup.statistics.calibration import (
     Quality,
     actual_quality,
     in_a_row,
-    key_of,
 )
 
 #: Days (on which the prediction was made) that are kept, back from the latest.
@@ -39,6 +41,10 @@ METRICS = ("accuracy", "precision", "auc")
 CANNOT_SEE = (
     "Expected from the scores alone. It does not see a change of concept: where the truth no longer follows the "
     "features as it did, equal scores still promise what they did in the reference."
+)
+NOT_OF_PREDICTED = (
+    "Of answers with a probability below 0.5 the surer ones are more often wrong: it does not seem to be that of the "
+    "predicted label. Where it is that of one of two labels, set positive_label."
 )
 #: The part of the state that is no day.
 REFERENCE = "reference"
@@ -53,15 +59,13 @@ class _Shown(NamedTuple):
 
 
 class EstimatedPerformance:
-    """The expectations of one version: for probabilities of the positive class, and labels 0 and 1 (or truth values).
+    """The expectations of one version that classifies with probabilities; any other prediction is passed over."""
 
-    Any other prediction is passed over.
-    """
-
-    __slots__ = ("_changed", "_days", "_errors", "_latest", "_shown", "_wanted", "reference")
+    __slots__ = ("_changed", "_config", "_days", "_errors", "_latest", "_meaning", "_shown", "reference")
 
     def __init__(self, config: ModelConfig) -> None:
-        self._wanted = config.estimates
+        self._config = config
+        self._meaning = ScoreMeaning(config)
         self.reference = ScoreReference(config)
         #: Day since 1970 -> its counts, as `statistics.calibration` reads them.
         self._days: dict[int, dict[int, int]] = {}
@@ -76,7 +80,7 @@ class EstimatedPerformance:
 
     def predicted(self, answer: Answer) -> None:
         """A prediction was made."""
-        key = _key(answer) if self._wanted else None
+        key = self._meaning.key(answer) if self._config.estimates else None
         if key is None:
             return
         day = int(answer[PREDICTED_AT] // DAY)
@@ -90,11 +94,11 @@ class EstimatedPerformance:
 
     def settled(self, answer: Answer, outcome: Outcome, observed_at: float) -> None:
         """Its truth is known."""
-        key = _key(answer)
+        key = self._meaning.key(answer)
         if key is None or outcome[0] is None:
             return
         day = int(answer[PREDICTED_AT] // DAY)
-        positive = (answer[PREDICTION] == 1) == outcome[0]
+        positive = self._meaning.came_true(answer, correct=outcome[0])
         if not self.reference.complete:
             self.reference.add(key, positive=positive, observed_at=observed_at, day=day)
         counts = self._days.get(day)
@@ -106,7 +110,7 @@ class EstimatedPerformance:
 
     def corrected(self, answer: Answer, before: Outcome | None, after: Outcome | None) -> None:
         """Its truth was corrected: its day changes, as far as it is kept; the reference keeps what it was told."""
-        key, day = _key(answer), int(answer[PREDICTED_AT] // DAY)
+        key, day = self._meaning.key(answer), int(answer[PREDICTED_AT] // DAY)
         counts = self._days.get(day)
         if key is None or counts is None:
             return
@@ -114,7 +118,7 @@ class EstimatedPerformance:
             if outcome is not None and outcome.correct is not None:
                 # What was counted before there were estimates is not taken back.
                 counts[key + LABELLED] = max(0, counts.get(key + LABELLED, 0) + sign)
-                if (answer[PREDICTION] == 1) == outcome.correct:
+                if self._meaning.came_true(answer, correct=outcome.correct):
                     counts[key + POSITIVE] = max(0, counts.get(key + POSITIVE, 0) + sign)
         self._touch(day)
 
@@ -140,22 +144,28 @@ class EstimatedPerformance:
 
     # -- what is shown ----------------------------------------------------------------------------------------------
 
-    def view(self, inflation: float) -> dict[str, Any] | None:
+    def view(self, inflation: float, task: Task | None) -> dict[str, Any] | None:
         """What is expected of each day since the reference, and how wrong it was; None without any score.
 
         Args:
             inflation: n outcomes are worth n / this independent ones.
+            task: what the model was found to do.
         """
-        if not self._days and not self.reference.n:
+        meaning, reference = self._meaning, self.reference
+        if task not in (None, "binary", "multiclass") or not (self._days or reference.n or meaning.faults):
             return None
-        reference = self.reference
-        quality = reference.quality._asdict() if reference.complete else {"n": reference.n}
+        doubt = meaning.doubt(task) or self._doubt()
+        quality = self._known(reference.quality)._asdict() if reference.complete else {"n": reference.n}
         view: dict[str, Any] = {
             "cannot_see": CANNOT_SEE,
-            "state": "expecting" if reference.complete else "learning",
+            "state": "cannot_tell" if doubt else "expecting" if reference.complete else "learning",
+            "why": doubt,
+            "probability_of": meaning.about,
+            "passed_over": meaning.faults,
             "reference": {**quality, "from_time": reference.from_at, "to_time": reference.to_at},
         }
-        days = [day for day in sorted(self._days) if reference.complete and day > reference.last_day]
+        is_told = reference.complete and not doubt
+        days = [day for day in sorted(self._days) if is_told and day > reference.last_day]
         shown = [self._day(day, inflation) for day in days]
         view["days"] = [orjson.Fragment(day.data) for day in shown]
         view["mean_absolute_error"] = {
@@ -164,6 +174,15 @@ class EstimatedPerformance:
         }
         return view
 
+    def _doubt(self) -> str | None:
+        """Why what was learned cannot be believed."""
+        is_of_predicted = self._meaning.about == "predicted"
+        return NOT_OF_PREDICTED if is_of_predicted and self.reference.surer_is_worse else None
+
+    def _known(self, quality: Quality) -> Quality:
+        """What of it means anything."""
+        return quality if self._meaning.about == "positive" else quality._replace(precision=None, auc=None)
+
     def _day(self, day: int, inflation: float = 1.0) -> _Shown:
         """A day as it is shown, and the errors of its expectations as far as labels came."""
         calibration = self.reference.calibration
@@ -171,8 +190,28 @@ class EstimatedPerformance:
             return _Shown(inflation, b"null", {})
         known = self._shown.get(day)
         if known is None or known.inflation != inflation:
-            known = self._shown[day] = _show(day, self._days[day], calibration, inflation)
+            known = self._shown[day] = self._show(day, calibration, inflation)
         return known
+
+    def _show(self, day: int, calibration: Calibration, inflation: float) -> _Shown:
+        counts = in_a_row(self._days[day])
+        expected, actual = self._known(calibration.expected(counts)), self._known(actual_quality(counts))
+        deviation = (calibration.accuracy_deviation(counts) or 0.0) * inflation**0.5
+        of_labelled = self._known(calibration.expected(counts, LABELLED))
+        coverage = actual.n / expected.n if expected.n else None
+        enough = coverage is not None and coverage >= LABELS_CAME and actual.n >= LEAST_LABELS
+        errors = _errors(of_labelled, actual) if enough else {}
+        view = {
+            "day": day_name(day),
+            **expected._asdict(),
+            "low": None if expected.accuracy is None else max(0.0, expected.accuracy - 1.96 * deviation),
+            "high": None if expected.accuracy is None else min(1.0, expected.accuracy + 1.96 * deviation),
+            "label_coverage": coverage,
+            "expected_of_labelled": of_labelled._asdict(),
+            "actual": actual._asdict(),
+            "absolute_error": errors or None,
+        }
+        return _Shown(inflation, orjson.dumps(view), errors)
 
     # -- saving -----------------------------------------------------------------------------------------------------
 
@@ -180,56 +219,32 @@ class EstimatedPerformance:
         """All of it is to be saved."""
         self._changed |= self._days.keys()
         self.reference.changed = bool(self._days or self.reference.n)
+        self._meaning.touch(self._config)
 
     def changes(self) -> dict[str, Any]:
         """Part -> plain values (None: nothing left), for those changed since the last call: days, and the reference."""
         found: dict[str, Any] = {str(day): self._days.get(day) for day in sorted(self._changed)}
         self._changed = set()
-        if self.reference.changed:
-            found[REFERENCE] = {**self.reference.snapshot(), "errors": self._errors}
-            self.reference.changed = False
+        if self.reference.changed or self._meaning.changed:
+            known = {"errors": self._errors, "meaning": self._meaning.snapshot()}
+            found[REFERENCE] = {**self.reference.snapshot(), **known}
+            self.reference.changed = self._meaning.changed = False
         return found
 
     def restore(self, part: str, data: Any) -> None:
         """Take back one part as `changes` gave it."""
         if part == REFERENCE:
+            # Before there was a meaning, every model was taken for one of the labels 0 and 1.
+            meaning = data.get("meaning", {"about": "positive", "negative": None, "faults": []})
+            self._meaning.restore(meaning)
+            if self._meaning.about != meaning["about"]:
+                return
             self.reference.restore(data)
             self._errors = {name: list(data["errors"].get(name, (0, 0.0))) for name in METRICS}
             return
         day = int(part)
         self._days[day] = dict(data)
         self._latest = max(self._latest, day)
-
-
-def _key(answer: Answer) -> int | None:
-    """Under which it is counted; None where it is no score of a binary model."""
-    score, prediction = answer[PROBABILITY], answer[PREDICTION]
-    if score is None or not 0.0 <= score <= 1.0:
-        return None
-    if prediction == 1:
-        return key_of(score, predicted=True)
-    return key_of(score, predicted=False) if prediction == 0 else None
-
-
-def _show(day: int, counted: Mapping[int, int], calibration: Calibration, inflation: float) -> _Shown:
-    counts = in_a_row(counted)
-    expected, actual = calibration.expected(counts), actual_quality(counts)
-    deviation = (calibration.accuracy_deviation(counts) or 0.0) * inflation**0.5
-    of_labelled = calibration.expected(counts, LABELLED)
-    coverage = actual.n / expected.n if expected.n else None
-    enough = coverage is not None and coverage >= LABELS_CAME and actual.n >= LEAST_LABELS
-    errors = _errors(of_labelled, actual) if enough else {}
-    view = {
-        "day": day_name(day),
-        **expected._asdict(),
-        "low": None if expected.accuracy is None else max(0.0, expected.accuracy - 1.96 * deviation),
-        "high": None if expected.accuracy is None else min(1.0, expected.accuracy + 1.96 * deviation),
-        "label_coverage": coverage,
-        "expected_of_labelled": of_labelled._asdict(),
-        "actual": actual._asdict(),
-        "absolute_error": errors or None,
-    }
-    return _Shown(inflation, orjson.dumps(view), errors)
 
 
 def _errors(expected: Quality, actual: Quality) -> dict[str, float]:

@@ -50,7 +50,7 @@ class Model:
         self.config = fleet.of(model_id)
         #: Its share of the fleet's budget of false pages.
         self.pages_per_month = pages_per_month
-        self.task: Task | None = self.config.task
+        self.task: Task | None = self.config.stated_task
         self.versions: dict[str, Version] = {}
         self.counts: dict[str, int] = dict.fromkeys(MODEL_COUNTS, 0)
         self.training = TrainingIndex(self.config.training_days)
@@ -232,7 +232,7 @@ class Model:
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Take back what `snapshot` gave; versions come empty, in their order, to be restored next."""
-        self.task = self.config.task or data["task"]
+        self.task = self.config.stated_task or data["task"]
         self.counts = {name: data["counts"].get(name, 0) for name in MODEL_COUNTS}
         self.training.restore(data["training"])
         self.sight = Sight.restore(data["sight"])

@@ -151,7 +151,7 @@ def segment_of(names: Sequence[str], event: Mapping[str, Any]) -> dict[str, str]
 def _probability(config: ModelConfig, event: Mapping[str, Any]) -> float | None:
     """Of the probabilities of all labels, that of the positive one of two, else that of the predicted one."""
     given: Mapping[str, float] = event["probability"]
-    if config.task != "multiclass" and (config.task == "binary" or given.keys() in _TRUTH_VALUES):
+    if config.stated_task != "multiclass" and (config.stated_task == "binary" or given.keys() in _TRUTH_VALUES):
         positive = config.positive_label
         for name in ("1", "true") if positive == 1 else (_written(positive),):
             if name in given:

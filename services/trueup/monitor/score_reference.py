@@ -7,7 +7,7 @@ from typing import Any
 
 from trueup.monitor.config import ModelConfig
 from trueup.monitor.windows import DAY
-from trueup.statistics.calibration import LABELLED, POSITIVE, Calibration, Quality, actual_quality
+from trueup.statistics.calibration import LABELLED, POSITIVE, Calibration, Quality, actual_quality, surer_is_worse
 
 
 class ScoreReference:
@@ -18,6 +18,7 @@ class ScoreReference:
         "_config",
         "_counts",
         "_quality",
+        "_surer_is_worse",
         "changed",
         "complete",
         "from_at",
@@ -31,6 +32,7 @@ class ScoreReference:
         self._counts: dict[int, int] = {}
         self._calibration: Calibration | None = None
         self._quality: Quality | None = None
+        self._surer_is_worse: bool | None = None
         self.n = 0
         #: Label times of the first and the latest outcome.
         self.from_at: float | None = None
@@ -56,6 +58,13 @@ class ScoreReference:
         if self._quality is None:
             self._quality = actual_quality(self._counts)
         return self._quality
+
+    @property
+    def surer_is_worse(self) -> bool:
+        """Whether low scores came true the more often, the lower they are; False until there are outcomes enough."""
+        if self._surer_is_worse is None and self.complete:
+            self._surer_is_worse = surer_is_worse(self._counts)
+        return bool(self._surer_is_worse)
 
     def add(self, key: int, *, positive: bool, observed_at: float, day: int) -> None:
         """Learn from one outcome, its score counted under `key`, predicted on that day; nothing once it is complete."""

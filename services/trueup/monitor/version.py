@@ -98,7 +98,7 @@ class Version:
     @property
     def inflation(self) -> float:
         """The variance inflation of its errors: n labels are worth n / this."""
-        return self.watch.pager.inflation
+        return self.watch.inflation
 
     # -- counts -----------------------------------------------------------------------------------------------------
 

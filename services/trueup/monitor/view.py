@@ -152,8 +152,7 @@ def _features(version: Version) -> dict[str, Any]:
 
 
 def _estimated(version: Version, task: Task | None) -> dict[str, Any] | None:
-    wanted = task == "binary" and version.config.estimates
-    return version.estimated.view(version.inflation) if wanted else None
+    return version.estimated.view(version.inflation, task) if version.config.estimates else None
 
 
 def _day(day: int, cohort: Cohort) -> orjson.Fragment:

@@ -107,6 +107,20 @@ def _auc(positives: Array, negatives: Array) -> float | None:
     return float((positives * (below + negatives / 2.0)).sum()) / pairs
 
 
+def surer_is_worse(counts: Counts) -> bool:
+    """Whether, of scores below one half, lower ones come true more often: beyond chance, at three standard errors.
+
+    So it is where scores are taken for those of the predicted label, and are those of one of two labels: a score near 0
+    then goes with the other label, and is right.
+    """
+    below = slice(0, CELLS // 2)
+    true = table(counts, POSITIVE).total[below]
+    false = table(counts, LABELLED).total[below] - true
+    n, m = float(true.sum()), float(false.sum())
+    auc = _auc(true, false)
+    return auc is not None and auc < 0.5 - 3.0 * math.sqrt((n + m + 1.0) / (12.0 * n * m))
+
+
 class Calibration:
     """The chance of the positive class at each score, as a reference had it.
 
