@@ -13,6 +13,9 @@ exponentially (Shin, Ramdas & Rinaldo 2022, "E-detectors: a nonparametric framew
 Real errors come in bursts, and a reference learned from them stands on far fewer independent observations than it has
 labels. The variance inflation V of the reference (`statistics.variance_inflation`) enters twice: m is a bound from n/V
 observations, and each factor is taken to the power 1/V, which by Jensen's inequality leaves the budget intact.
+
+Where V is large, a day of storms is one observation, however extreme: within a calendar day (UTC, label time) each
+wealth grows to four times what it was at most, or to a quarter of an alarm. Less wealth leaves the budget intact too.
 """
 
 import math
@@ -32,6 +35,10 @@ State = Literal["learning", "watching"]
 _LEAST_M = 1e-6
 # So close to 1 that being worse cannot be told from being as bad as ever.
 _HOPELESS_M = 0.999
+# Beyond this variance inflation a day counts as one observation: it brings four times the wealth before it at most,
+# or a quarter of an alarm.
+_STORMY = 10.0
+_MOST_GROWTH, _MOST_AT_ONCE = 4.0, 0.25
 # The boldest bet keeps a tenth of its wealth on a right answer.
 _LARGEST_STAKE = 0.9
 
@@ -142,6 +149,9 @@ class EDetector(DriftAndWarningDetector):
         self._excess = 0.0
         self._since = 0
         self._changed_at: float | None = None
+        # The day of the labels, and the most that each wealth may be on it; only where V is large.
+        self._day: float | None = None
+        self._most: list[float] = []
         self._clear = True
         if self.config.objective is not None:
             self._watch_stated(self.config.objective)
@@ -245,6 +255,8 @@ class EDetector(DriftAndWarningDetector):
             "excess": self._excess,
             "since": self._since,
             "changed_at": self._changed_at,
+            "day": self._day,
+            "most": list(self._most),
         }
 
     @classmethod
@@ -269,6 +281,8 @@ class EDetector(DriftAndWarningDetector):
         detector._excess = snapshot["excess"]
         detector._since = snapshot["since"]
         detector._changed_at = snapshot["changed_at"]
+        # Not in snapshots of before days had a limit: that of the next label begins one.
+        detector._day, detector._most = snapshot.get("day"), list(snapshot.get("most", ()))
         return detector
 
     def _learn(self, x: float, at: float | None) -> None:
@@ -286,6 +300,8 @@ class EDetector(DriftAndWarningDetector):
             factors = self.factors(x)
         # strict=True costs a quarter of the whole; both are as long as there are bets.
         wealth = [(w + budget) * f for w, f in zip(self._wealth, factors)]  # noqa: B905
+        if self._stormy and at is not None:
+            wealth = self._within_a_day(wealth, at)
         self._wealth = wealth
         # The likely change is where the running sum of x - m was last at its lowest (Page's CUSUM).
         excess = self._excess + x - self._m
@@ -303,6 +319,14 @@ class EDetector(DriftAndWarningDetector):
                 self._fire(at)
             else:
                 self._warning_detected = True
+
+    def _within_a_day(self, wealth: list[float], at: float) -> list[float]:
+        """No more of each wealth than one day may bring; `self._wealth` is what it was before this label."""
+        day = at // SECONDS_PER_DAY
+        if self._day is None or day > self._day:
+            at_once = _MOST_AT_ONCE * self._threshold / len(wealth)
+            self._day, self._most = day, [max(_MOST_GROWTH * before, at_once) for before in self._wealth]
+        return [min(one, most) for one, most in zip(wealth, self._most, strict=True)]
 
     def _fire(self, at: float | None) -> None:
         assert self.reference is not None
@@ -352,6 +376,7 @@ class EDetector(DriftAndWarningDetector):
         self._excess = 0.0
         self._since = 0
         self._changed_at = at
+        self._day, self._most = None, []
 
     def _arm(self, reference: Reference) -> None:
         """Work out what each update needs. Everything here follows from the configuration and the reference."""
@@ -359,6 +384,7 @@ class EDetector(DriftAndWarningDetector):
         self.reference = reference
         self._m = min(max(_LEAST_M, reference.m), _HOPELESS_M)
         self._power = 1.0 / reference.inflation
+        self._stormy = reference.inflation > _STORMY
         self._stakes = _stakes(self._m, config)
         self._if_wrong = self.factors(1.0)
         self._if_right = self.factors(0.0)
