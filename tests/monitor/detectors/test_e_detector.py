@@ -30,11 +30,6 @@ def errors(rate: float, n: int, *, seed: int = 0) -> list[float]:
     return [float(rng.random() < rate) for _ in range(n)]
 
 
-def _updated(detector: EDetector, x: float, *, at: float, budget: float) -> EDetector:
-    detector.update(x, at=at, budget=budget)
-    return detector
-
-
 def alarms(detector: EDetector, stream: Iterable[float], **update: Any) -> list[int]:
     found = []
     for i, x in enumerate(stream):
@@ -341,23 +336,6 @@ class TestAfterAnAlarm:
         assert detector.inflation == stormy
         assert detector.reference is not None
         assert detector.reference.inflation == stormy
-
-    def test_a_single_stormy_day_pages_nobody_and_a_third_one_does(self) -> None:
-        def stormy(days: int) -> EDetector:
-            detector = EDetector(EDetectorConfig(min_labels=1_000, min_days=0.0), inflation=40.0)
-            stream = [*errors(0.2, 2_000), *errors(0.9, 1_000 * days, seed=1)]
-            alarms_at = [
-                number // 1_000
-                for number, x in enumerate(stream)
-                if _updated(detector, x, at=1e9 // 86_400 * 86_400 + number * 86.4, budget=1e-6).alarm
-            ]
-            assert len(alarms_at) == days // 3
-            return detector
-
-        calm = stormy(1)
-        assert 0.1 < calm.evidence <= 0.25
-        assert EDetector.restore(calm.snapshot()).snapshot() == calm.snapshot()
-        stormy(3)
 
     def test_the_next_version_inherits_them(self) -> None:
         detector = EDetector(EDetectorConfig(min_labels=1_000), inflation=40.0)

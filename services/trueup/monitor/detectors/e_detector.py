@@ -21,10 +21,6 @@ ratio of two predictions of one stream: of expectation 1 on average over the rat
 rate stays what it is. So what the reference does not know is paid for as it is, and not by a margin. To hold m up to
 the learned rate makes it only safer; to hold it down to the bound is wrong where the bound is, which the threshold
 pays for.
-
-Where V is large, a day of storms is one observation, however extreme: within a calendar day (UTC, label time) each
-wealth grows to four times what it was at most, or to a quarter of an alarm. Less wealth leaves the budget intact too. A
-promise (a stated objective) is broken by a single day as well: it has no such limit.
 """
 
 import math
@@ -44,10 +40,6 @@ State = Literal["learning", "watching"]
 _LEAST_M = 1e-6
 # So close to 1 that being worse cannot be told from being as bad as ever.
 _HOPELESS_M = 0.999
-# Beyond this variance inflation of what was learned a day counts as one observation: it brings four times the wealth
-# before it at most, or a quarter of an alarm.
-_STORMY = 10.0
-_MOST_GROWTH, _MOST_AT_ONCE = 4.0, 0.25
 # The boldest bet keeps a tenth of its wealth on a right answer.
 _LARGEST_STAKE = 0.9
 # m follows the labels whenever they have grown by this part of them: more often gains nothing that can be measured.
@@ -160,9 +152,6 @@ class EDetector(DriftAndWarningDetector):
         self._excess = 0.0
         self._since = 0
         self._changed_at: float | None = None
-        # The day of the labels, and the most that each wealth may be on it; only where V is large.
-        self._day: float | None = None
-        self._most: list[float] = []
         self._clear = True
         # Where m follows the labels: the bound that it does not pass, the labels and their errors, when it moves on.
         self._ceiling: float | None = None
@@ -287,8 +276,6 @@ class EDetector(DriftAndWarningDetector):
             "since": self._since,
             "changed_at": self._changed_at,
             "follows": None if self._ceiling is None else [self._ceiling, self._labels, self._errors, self._due],
-            "day": self._day,
-            "most": list(self._most),
         }
 
     @classmethod
@@ -316,8 +303,6 @@ class EDetector(DriftAndWarningDetector):
         # What was saved before m could follow the labels goes on with the m that it has.
         if follows := snapshot.get("follows"):
             detector._ceiling, detector._labels, detector._errors, detector._due = follows
-        # Not in snapshots of before days had a limit: that of the next label begins one.
-        detector._day, detector._most = snapshot.get("day"), list(snapshot.get("most", ()))
         return detector
 
     def _learn(self, x: float, at: float | None) -> None:
@@ -335,8 +320,6 @@ class EDetector(DriftAndWarningDetector):
             factors = self.factors(x)
         # strict=True costs a quarter of the whole; both are as long as there are bets.
         wealth = [(w + budget) * f for w, f in zip(self._wealth, factors)]  # noqa: B905
-        if self._stormy and at is not None:
-            wealth = self._within_a_day(wealth, at)
         self._wealth = wealth
         # The likely change is where the running sum of x - level was last at its lowest (Page's CUSUM).
         excess = self._excess + x - self._level
@@ -358,14 +341,6 @@ class EDetector(DriftAndWarningDetector):
                 self._warning_detected = True
         if self._labels >= self._due:
             self._move_on()
-
-    def _within_a_day(self, wealth: list[float], at: float) -> list[float]:
-        """No more of each wealth than one day may bring; `self._wealth` is what it was before this label."""
-        day = at // SECONDS_PER_DAY
-        if self._day is None or day > self._day:
-            at_once = _MOST_AT_ONCE * self._threshold / len(wealth)
-            self._day, self._most = day, [max(_MOST_GROWTH * before, at_once) for before in self._wealth]
-        return [min(one, most) for one, most in zip(wealth, self._most, strict=True)]
 
     def _fire(self, at: float | None) -> None:
         assert self.reference is not None
@@ -436,7 +411,6 @@ class EDetector(DriftAndWarningDetector):
         self._since = 0
         self._changed_at = at
         self._follow_none()
-        self._day, self._most = None, []
 
     def _arm(self, reference: Reference) -> None:
         """Work out what each update needs. Everything here follows from the configuration and the reference."""
@@ -447,7 +421,6 @@ class EDetector(DriftAndWarningDetector):
         independent = reference.n > 0 and reference.inflation == 1.0
         self._level = self._m + config.smallest_rise / 2.0 if independent else self._m
         self._power = 1.0 / reference.inflation
-        self._stormy = config.objective is None and reference.inflation > _STORMY
         self._stakes = _stakes(self._m, config)
         self._if_wrong = self.factors(1.0)
         self._if_right = self.factors(0.0)
