@@ -41,7 +41,7 @@ SAYS = {
     "the thread of the consumer raises": "a fault of Trueup's own: Bug('at the worst moment')",
     "out of memory": "out of memory",
     "it raises and hangs": "a fault of Trueup's own: Bug('at the worst moment')",
-    "it reads nothing": "and nothing of the partition was read for 3 s",
+    "it reads nothing": "and nothing of the partition was read for 8 s",
 }
 
 
@@ -72,7 +72,7 @@ def dying(here: Installation, number: int, way: str) -> subprocess.Popen[str]:
     own = {
         "TRUEUP_KAFKA__GROUP_PREFIX": f"dying{number}",
         "TRUEUP_REDIS__KEY_PREFIX": f"dying{number}",
-        "TRUEUP_ENGINE__STUCK_SECONDS": "3",
+        "TRUEUP_ENGINE__STUCK_SECONDS": "8",  # ten of them start at once
     }
     return subprocess.Popen(
         [sys.executable, "-m", "flow.dying", way],
