@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from trueup.monitor.call_faults.look import Look, Usual, skew_levels, skewed, skewed_no_more
-from trueup.monitor.call_window import CallWindow
-
-_SIGN = 1
+from trueup.monitor.call_faults.look import WrongClock
 
 
-class ClockAhead:
-    """Five points more of the predictions than ever before are dated ahead by one and the same distance."""
+class ClockAhead(WrongClock):
+    """See `WrongClock`."""
 
-    def levels(self, window: CallWindow) -> Usual | None:
-        """See `Rule.levels`."""
-        return skew_levels(window, _SIGN)
-
-    def look(self, window: CallWindow, usual: Usual) -> Look | None:
-        """See `Rule.look`."""
-        return skewed(window, usual, _SIGN)
-
-    def calm(self, window: CallWindow, usual: Usual) -> bool:
-        """See `Rule.calm`."""
-        return skewed_no_more(window, usual, _SIGN)
+    sign = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from scipy.special import bdtrc
 
@@ -61,45 +61,48 @@ def is_back(odd: int, n: int, usual: float) -> bool:
     return n > 0 and odd / n < usual + _ROSE / 2
 
 
-def skew_levels(window: CallWindow, sign: int) -> Usual | None:
-    """The shares of predictions by how far ahead (1) or behind (-1) of when they came they are."""
-    if not window.n:
-        return None
-    found = {str(skew): window.skewed_near(skew) / window.n for skew in _far(window, sign)}
-    return {skew: share for skew, share in found.items() if share >= _NOTED}
-
-
-def skewed(window: CallWindow, usual: Usual, sign: int) -> Look | None:
-    """Whether a part of the predictions is far ahead or behind, all of it by the same.
+class WrongClock:
+    """Five points more of the predictions than ever before are dated ahead, or behind, by one and the same distance.
 
     A clock that is wrong is wrong by the same for hours. Old data that is read in, or waited in a queue, comes from
     one window to the next by another distance.
     """
-    most = max(_far(window, sign), key=lambda skew: (window.skewed_near(skew), -abs(skew)), default=None)
-    if most is None:
-        return None
-    odd, n = window.skewed_near(most), window.n
-    if not rose(odd, n, _usual_at(usual, most)):
-        return None
-    middle = sum([skew * window.skews.get(skew, 0) for skew in (most - 1, most, most + 1)]) / odd
-    where = f"{_duration(abs(middle) * SKEW_SECONDS)} {'ahead of' if sign > 0 else 'behind'}"
-    return Look(f"{odd / n:.1%} of {n:,} predictions are dated {where} the time at which they came", key=str(most))
 
+    #: In which direction: 1 ahead, -1 behind.
+    sign: ClassVar[int]
 
-def skewed_no_more(window: CallWindow, usual: Usual, sign: int) -> bool:
-    """Whether no part of the predictions is far ahead or behind, but for what was so before."""
-    return window.n > 0 and all(
-        is_back(window.skewed_near(skew), window.n, _usual_at(usual, skew)) for skew in _far(window, sign)
-    )
+    def levels(self, window: CallWindow) -> Usual | None:
+        """See `Rule.levels`. The shares of predictions by how far off they are."""
+        if not window.n:
+            return None
+        found = {str(skew): window.skewed_near(skew) / window.n for skew in self._far(window)}
+        return {skew: share for skew, share in found.items() if share >= _NOTED}
+
+    def look(self, window: CallWindow, usual: Usual) -> Look | None:
+        """See `Rule.look`."""
+        most = max(self._far(window), key=lambda skew: (window.skewed_near(skew), -abs(skew)), default=None)
+        if most is None:
+            return None
+        odd, n = window.skewed_near(most), window.n
+        if not rose(odd, n, _usual_at(usual, most)):
+            return None
+        middle = sum([skew * window.skews.get(skew, 0) for skew in (most - 1, most, most + 1)]) / odd
+        where = f"{_duration(abs(middle) * SKEW_SECONDS)} {'ahead of' if self.sign > 0 else 'behind'}"
+        return Look(f"{odd / n:.1%} of {n:,} predictions are dated {where} the time at which they came", key=str(most))
+
+    def calm(self, window: CallWindow, usual: Usual) -> bool:
+        """See `Rule.calm`."""
+        return window.n > 0 and all(
+            is_back(window.skewed_near(skew), window.n, _usual_at(usual, skew)) for skew in self._far(window)
+        )
+
+    def _far(self, window: CallWindow) -> list[int]:
+        return [skew for skew in window.skews if skew * self.sign >= _LEAST_SKEW]
 
 
 def _usual_at(usual: Usual, skew: int) -> float:
     """The share that was usual so far away: of half as far, or further. How long things wait is not always the same."""
     return max([share for known, share in usual.items() if 2 * abs(int(known)) >= abs(skew)], default=0.0)
-
-
-def _far(window: CallWindow, sign: int) -> list[int]:
-    return [skew for skew in window.skews if skew * sign >= _LEAST_SKEW]
 
 
 def _duration(seconds: float) -> str:
