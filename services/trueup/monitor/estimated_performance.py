@@ -80,7 +80,7 @@ class EstimatedPerformance:
 
     def predicted(self, answer: Answer) -> None:
         """A prediction was made."""
-        key = self._meaning.key(answer) if self._config.estimates else None
+        key = self._key(answer)
         if key is None:
             return
         day = int(answer[PREDICTED_AT] // DAY)
@@ -94,7 +94,7 @@ class EstimatedPerformance:
 
     def settled(self, answer: Answer, outcome: Outcome, observed_at: float) -> None:
         """Its truth is known."""
-        key = self._meaning.key(answer)
+        key = self._key(answer)
         if key is None or outcome[0] is None:
             return
         day = int(answer[PREDICTED_AT] // DAY)
@@ -110,7 +110,7 @@ class EstimatedPerformance:
 
     def corrected(self, answer: Answer, before: Outcome | None, after: Outcome | None) -> None:
         """Its truth was corrected: its day changes, as far as it is kept; the reference keeps what it was told."""
-        key, day = self._meaning.key(answer), int(answer[PREDICTED_AT] // DAY)
+        key, day = self._key(answer), int(answer[PREDICTED_AT] // DAY)
         counts = self._days.get(day)
         if key is None or counts is None:
             return
@@ -121,6 +121,10 @@ class EstimatedPerformance:
                 if self._meaning.came_true(answer, correct=outcome.correct):
                     counts[key + POSITIVE] = max(0, counts.get(key + POSITIVE, 0) + sign)
         self._touch(day)
+
+    def _key(self, answer: Answer) -> int | None:
+        """Under which it is counted; None where it cannot be read, or no estimates are wanted."""
+        return self._meaning.key(answer) if self._config.estimates else None
 
     def _touch(self, day: int) -> None:
         self._changed.add(day)
@@ -145,13 +149,15 @@ class EstimatedPerformance:
     # -- what is shown ----------------------------------------------------------------------------------------------
 
     def view(self, inflation: float, task: Task | None) -> dict[str, Any] | None:
-        """What is expected of each day since the reference, and how wrong it was; None without any score.
+        """What is expected of each day since the reference, and how wrong it was; None without any score, or the wish.
 
         Args:
             inflation: n outcomes are worth n / this independent ones.
             task: what the model was found to do.
         """
         meaning, reference = self._meaning, self.reference
+        if not self._config.estimates:
+            return None
         if task not in (None, "binary", "multiclass") or not (self._days or reference.n or meaning.faults):
             return None
         doubt = meaning.doubt(task) or self._doubt()

@@ -116,7 +116,7 @@ class Lone:
         waiting.put(prediction_id, (day, came_at, offset, None, (answer,)))
         version.waits(day)
         model.labels.counts.made.append(answer)
-        if probability is not None and version.config.estimates:
+        if probability is not None:
             version.estimated.predicted(answer)
         noticed = version.predicted((index, answer, event), min(timestamp, self._latest_came) if wall else at)
         if noticed:
@@ -150,7 +150,7 @@ class Lone:
         version = model.versions[name]
         version.met(truth, day)
         model.labels.counts.met.append(answer)
-        if answer[PROBABILITY] is not None and version.config.estimates:
+        if answer[PROBABILITY] is not None:
             version.estimated.settled(answer, outcome, at)
         budget = model.earn(at) if model.config.pages else 0.0
         evidence = (model.task, answer[PREDICTION], answer[PROBABILITY], truth[ACTUAL], truth[SCORE])

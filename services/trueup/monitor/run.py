@@ -141,7 +141,7 @@ class Run:
             self.noticed += version.flush_settled()
             self.noticed += version.reach(observed_at, index, place)
             return answer
-        if probability is not None and version.config.estimates:
+        if probability is not None:
             version.estimated.settled(answer, outcome, observed_at)
         budget = model.earn(observed_at) if model.config.pages else 0.0
         evidence = (model.task, prediction, probability, truth[ACTUAL], truth[SCORE])

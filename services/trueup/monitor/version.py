@@ -147,8 +147,7 @@ class Version:
 
     def corrected(self, answer: Answer, before: Outcome | None, after: Outcome | None) -> None:
         """The truth was corrected: totals and cohort change; windows and detectors keep what they were told."""
-        if self.config.estimates:
-            self.estimated.corrected(answer, before, after)
+        self.estimated.corrected(answer, before, after)
         for outcome, sign in ((before, -1), (after, 1)):
             if outcome is not None:
                 self.total.add(outcome, sign)

@@ -76,7 +76,7 @@ def _version_view(version: Version, task: Task | None) -> dict[str, Any]:
         },
         "detector": _detector(version),
         "features": _features(version),
-        "estimated_performance": _estimated(version, task),
+        "estimated_performance": version.estimated.view(inflation, task),
         "days": [_day(day, cohort) for day, cohort in version.cohorts.recent(DAYS_SHOWN)],
     }
 
@@ -149,10 +149,6 @@ def _features(version: Version) -> dict[str, Any]:
         "faults": watched.faults,
         "furthest": watched.worst(FEATURES_SHOWN),
     }
-
-
-def _estimated(version: Version, task: Task | None) -> dict[str, Any] | None:
-    return version.estimated.view(version.inflation, task) if version.config.estimates else None
 
 
 def _day(day: int, cohort: Cohort) -> orjson.Fragment:
